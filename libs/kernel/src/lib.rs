@@ -1,0 +1,15 @@
+//! The words that every crate shares: ids, names, times, error kinds, back-off.
+//!
+//! Nothing here does IO or reads a clock; time and randomness come in through [`Clock`] and [`Entropy`].
+
+mod backoff;
+mod error;
+mod ids;
+mod name;
+mod time;
+
+pub use backoff::backoff;
+pub use error::{Classify, ErrorKind, Fault};
+pub use ids::{DEFAULT_TENANT, InvalidUid, TenantUid, Uid};
+pub use name::{InvalidName, Name};
+pub use time::{Clock, Entropy, InvalidTimestamp, Timestamp};
