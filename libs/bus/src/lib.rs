@@ -2,9 +2,14 @@
 //!
 //! Both carry [`tripline_event::Frame`]s and know nothing of what is in them.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod embedded;
+pub mod gather;
 mod log;
 mod queue;
 
+pub use gather::Gatherer;
 pub use log::{Append, EventLog, Offset, Reader, Record, Retention, Stream};
 pub use queue::{Consumer, Delivery, Lane, Publish, WorkQueue};
 
@@ -29,6 +34,14 @@ pub enum Error {
         /// The first offset that is left.
         first: Offset,
     },
+    /// The log does not take frames of this size, now or later.
+    #[error("a frame of {bytes} bytes is larger than the {bytes_max} that the log takes")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        bytes_max: usize,
+    },
     /// The store holds something that nobody wrote. Only an operator can help.
     #[error("the stored log is damaged: {0}")]
     Corrupt(String),
@@ -39,6 +52,7 @@ impl Classify for Error {
         match self {
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::NoStream(_) | Self::Gap { .. } => ErrorKind::NotFound,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Corrupt(_) => ErrorKind::Internal,
         }
     }
@@ -48,6 +62,7 @@ impl Classify for Error {
             Self::Unavailable(_) => "log-unavailable",
             Self::NoStream(_) => "no-stream",
             Self::Gap { .. } => "log-gap",
+            Self::TooLarge { .. } => "frame-too-large",
             Self::Corrupt(_) => "log-corrupt",
         }
         .into()

@@ -2,6 +2,10 @@
 //!
 //! A cache is never the truth of anything: flushing it loses and doubles nothing.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod memory;
+
 use std::time::Duration;
 
 /// Remembers that keys were seen, for a while.
@@ -11,6 +15,7 @@ pub trait SeenKeys: Send + Sync + 'static {
     /// the cache cannot be reached. Answers within a named, small time-out.
     async fn seen(&self, keys: &[u128]) -> Vec<bool>;
 
-    /// Marks keys as seen for `window`. Best effort; does not wait for anything beyond a named, small time-out.
+    /// Marks keys as seen for `window`, from the first mark on: marking again inside it changes nothing. Best effort;
+    /// does not wait for anything beyond a named, small time-out. A window below a millisecond marks nothing.
     async fn mark(&self, keys: &[u128], window: Duration);
 }

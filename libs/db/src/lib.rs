@@ -1,12 +1,24 @@
 //! Connections to a service's own database: SQLite on a laptop, MariaDB, MySQL or PostgreSQL in a cluster.
+//!
+//! Whatever the server's own settings are, a session has the same rules: UTC, strict types, READ COMMITTED, and a
+//! commit that is on disk.
 
-use std::borrow::Cow;
+mod connect;
+mod error;
+mod migrate;
+
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
+};
 use sea_orm_migration::MigratorTrait;
 use secrecy::{ExposeSecret as _, SecretString};
-use tripline_kernel::{Classify, ErrorKind, backoff};
+use tripline_kernel::{Fault, backoff};
+
+pub use connect::connect;
+pub use error::{Error, is_away, is_contended};
 
 /// Where a service keeps what it owns.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -24,27 +36,24 @@ impl Default for Options {
     }
 }
 
-/// A database did not do what was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the database cannot be used: {0}")]
-pub struct Error(#[from] pub DbErr);
-
-impl Classify for Error {
-    fn kind(&self) -> ErrorKind {
-        ErrorKind::Unavailable
-    }
-
-    fn code(&self) -> Cow<'static, str> {
-        "store-unavailable".into()
-    }
-
-    fn retry_after_seconds(&self) -> Option<u32> {
-        Some(1)
+impl Options {
+    /// Every fault.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let known = ["sqlite:", "mysql:", "postgres:", "postgresql:"];
+        if !known.iter().any(|scheme| self.url.expose_secret().starts_with(scheme)) {
+            let detail =
+                "must be sqlite://FILE, mysql://USER:PASSWORD@HOST:PORT/DATABASE or postgres://…";
+            faults.push(Fault::new("/url", "bad-database-url", detail));
+        }
+        if self.connections_max == 0 {
+            faults.push(Fault::new("/connections_max", "too-small", "must be at least 1"));
+        }
+        faults
     }
 }
 
-/// How long one attempt to connect, or to get a connection from the pool, may take.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The waits between attempts to connect at start grow from here…
 const RETRY_BASE: Duration = Duration::from_millis(100);
 /// …to here.
@@ -52,10 +61,10 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 
 /// Connects, waiting with back-off while the database is down, and brings the schema up to date.
 ///
-/// Cancel by dropping. Several replicas may do this at once.
+/// Cancel by dropping. Several replicas may do this at once: one migrates, the others wait for it.
 ///
 /// # Errors
-/// When the address cannot be read, or a migration fails for another reason than the database being away.
+/// When the address cannot be read, the database refuses the credentials, or a migration fails.
 pub async fn open<M: MigratorTrait>(
     options: &Options,
     unit_random: impl Fn() -> f64,
@@ -64,53 +73,39 @@ pub async fn open<M: MigratorTrait>(
     loop {
         let error = match connect_and_migrate::<M>(options).await {
             Ok(db) => return Ok(db),
-            Err(error) if is_away(&error) => error,
+            Err(error) if is_away(&error) || is_contended(&error) => error,
             Err(error) => return Err(Error(error)),
         };
         attempt += 1;
         let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, unit_random());
-        tracing::warn!(error = %error, retry_ms = wait.as_millis(), "the database cannot be reached yet");
+        let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(error = %error, retry_ms, "the database cannot be reached yet");
         tokio::time::sleep(wait).await;
     }
-}
-
-/// Connects without waiting for a database that is down.
-///
-/// # Errors
-/// When the address cannot be read or the database not be reached.
-pub async fn connect(options: &Options) -> Result<DatabaseConnection, DbErr> {
-    let url = options.url.expose_secret();
-    let mut connect = ConnectOptions::new(url);
-    connect
-        .sqlx_logging(false)
-        .min_connections(0)
-        .max_connections(options.connections_max.max(1))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(!url.starts_with("sqlite:"));
-    connect.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
-            .create_if_missing(true)
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
-            .pragma("busy_timeout", "5000")
-            .pragma("foreign_keys", "ON")
-            // A small cache: what is hot here is the end of a few tables.
-            .pragma("cache_size", "-1024")
-    });
-    Database::connect(connect).await
 }
 
 async fn connect_and_migrate<M: MigratorTrait>(
     options: &Options,
 ) -> Result<DatabaseConnection, DbErr> {
     let db = connect(options).await?;
-    M::up(&db, None).await?;
+    migrate::up::<M>(&db).await?;
     Ok(db)
 }
 
-/// Whether the database could not be reached, as opposed to having refused what was asked.
-#[must_use]
-pub fn is_away(error: &DbErr) -> bool {
-    matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
+/// Begins a transaction that writes.
+///
+/// On SQLite it takes the write lock at once, so that it may read first: one that reads and then writes would fail when
+/// another has written in between.
+///
+/// # Errors
+/// When the database is away, or another writer holds SQLite's lock for too long ([`is_contended`]).
+pub async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    db.begin_with_options(options).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,16 +114,13 @@ struct Attributes<'de> {
 
 impl<'de> Attributes<'de> {
     fn take(&mut self, name: &str, raw: &'de str) {
-        if self.seen.len() >= limits::ATTRIBUTES_MAX {
-            if self.seen.len() == limits::ATTRIBUTES_MAX {
-                self.seen.push(name.into());
-                let max = limits::ATTRIBUTES_MAX;
-                self.fault(
-                    "",
-                    "too-many-attributes",
-                    format!("an event has at most {max} attributes"),
-                );
-            }
+        if self.seen.len() > limits::ATTRIBUTES_MAX {
+            return;
+        }
+        if self.seen.len() == limits::ATTRIBUTES_MAX {
+            let detail = format!("an event has at most {} attributes", limits::ATTRIBUTES_MAX);
+            self.faults.push(Fault::new("", "too-many-attributes", detail));
+            self.seen.push(name.into());
             return;
         }
         if self.seen.iter().any(|known| &**known == name) {
@@ -172,14 +169,9 @@ impl<'de> Attributes<'de> {
     fn finish(mut self) -> Result<Found, Vec<Fault>> {
         let has = |name: &str| self.seen.iter().any(|seen| &**seen == name);
         if has("data") && has("data_base64") {
-            self.fault(
-                "data_base64",
-                "invalid-attribute",
-                "an event has data or data_base64, not both".into(),
-            );
+            let detail = "an event has data or data_base64, not both".to_owned();
+            self.fault("data_base64", "invalid-attribute", detail);
         }
-        let faulty =
-            |faults: &[Fault], name: &str| faults.iter().any(|fault| fault.pointer[1..] == *name);
         let required = [
             ("specversion", self.specversion),
             ("id", self.id.is_some()),
@@ -187,12 +179,8 @@ impl<'de> Attributes<'de> {
             ("type", self.kind),
         ];
         for (name, present) in required {
-            if !present
-                && !self
-                    .faults
-                    .iter()
-                    .any(|f| !f.pointer.is_empty() && faulty(std::slice::from_ref(f), name))
-            {
+            let told = self.faults.iter().any(|fault| fault.pointer == pointer_to(name));
+            if !present && !told {
                 self.fault(name, "missing-attribute", format!("attribute '{name}' is required"));
             }
         }
@@ -263,8 +251,7 @@ impl<'de> Attributes<'de> {
     }
 
     fn fault(&mut self, name: &str, code: &'static str, detail: String) {
-        let pointer = if name.is_empty() { String::new() } else { pointer_to(name) };
-        self.faults.push(Fault::new(pointer, code, detail));
+        self.faults.push(Fault::new(pointer_to(name), code, detail));
     }
 }
 

@@ -8,6 +8,7 @@ mod codec;
 mod entry;
 mod event;
 mod frame;
+mod http_binding;
 mod invocation;
 mod json;
 

@@ -1,1 +1,63 @@
-//! placeholder
+//! The event pattern language and its matcher: which events does a trigger want?
+//!
+//! Four verbs: [`Pattern::parse`] a pattern, [`Matcher::install`] it under a key, [`Matcher::remove`] a key, and ask
+//! which keys an event [`Matcher::matches`]. Pure and synchronous; nothing here knows of services.
+//!
+//! # The language
+//! The event patterns of EventBridge, over the JSON of the whole CloudEvent, attributes and data alike:
+//!
+//! ```json
+//! {"type": [{"prefix": "com.amazonaws.s3.ObjectCreated"}], "data": {"s3": {"bucket": {"name": ["photos", "films"]}}}}
+//! ```
+//!
+//! * Objects nest; an array holds the alternatives for the field it stands at. Every field must find one of its
+//!   alternatives. `{"a.b": …}` and `{"a": {"b": …}}` are the same path, in patterns and in events.
+//! * A string, a number, `true`, `false` or `null` matches the equal value. Numbers compare as decimals, exactly:
+//!   `300` equals `3.0e2`, whatever their length.
+//! * `{"prefix": "x"}` and `{"suffix": "x"}` match strings only.
+//! * `{"exists": true}` matches where the field has a value that is not an object and not an empty array;
+//!   `{"exists": false}` where it has none, anywhere in the event.
+//! * Arrays in the event offer each of their elements, however deeply arrays nest. Fields that pass through the same
+//!   array of objects must find their values in the same element.
+//! * A path that stands twice in a pattern: the last one counts. A key that stands twice in an event: both count.
+//!
+//! The other operators of EventBridge are refused with the fault `unsupported-operator`.
+//!
+//! # Invariants
+//! A match costs one pass over the event, which builds no tree and skips what no pattern asks for, and then only the
+//! patterns that share an exact value (or, without exact values, a field) with the event. No event, however deep, can
+//! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
+//! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
+
+mod consistency;
+mod decimal;
+mod error;
+mod matcher;
+mod observed;
+mod parse;
+mod paths;
+mod pattern;
+mod scalar;
+mod scan;
+
+pub use error::{Error, EventError};
+pub use matcher::Matcher;
+pub use pattern::Pattern;
+
+/// What a pattern, and an event's nesting, may measure.
+pub mod limits {
+    /// Longest pattern, in bytes of its JSON text.
+    pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
+    /// Most names in the path of one field.
+    pub const PATH_SEGMENTS_MAX: usize = 64;
+    /// Most fields that one pattern may name.
+    pub const FIELDS_MAX: usize = 64;
+    /// Most that one pattern may cost: see [`AFFIX_COST`], [`EXACT_COST`].
+    pub const COST_MAX: usize = 1_000;
+    /// What an exact value or `exists` costs: one look-up.
+    pub const EXACT_COST: usize = 1;
+    /// What a prefix or suffix costs: it is compared with each value of its field.
+    pub const AFFIX_COST: usize = 8;
+    /// Most arrays around a value that patterns can see.
+    pub const EVENT_ARRAYS_MAX: usize = 64;
+}

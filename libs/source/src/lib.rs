@@ -3,6 +3,9 @@
 //! A [`Kind`] checks settings and opens a [`Source`]; event-monitor runs the source under a lease and gives it an
 //! [`Outlet`]. An adapter names its one client library and nothing of Tripline but this crate, `event` and `kernel`.
 
+mod fields;
+mod text;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,6 +13,9 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tripline_event::Event;
 use tripline_kernel::Fault;
+
+pub use fields::Fields;
+pub use text::without_controls;
 
 /// Settings of a source, as they stand in the API: a JSON object.
 pub type Settings = Map<String, Value>;

@@ -1,6 +1,9 @@
 //! The port of functions: what an invocation calls.
 //!
-//! A [`Kind`] checks settings and opens a [`Target`]; the invoker calls it, once per attempt.
+//! A [`Kind`] checks settings and opens a [`Target`]; the invoker calls it, once per attempt. [`http`] is the kind that
+//! calls HTTP endpoints.
+
+pub mod http;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,2 +1,74 @@
-//! placeholder
-fn main() {}
+//! `tripline`: the command line of Tripline, and `tripline dev`, which runs all of it in one process.
+
+mod client;
+mod commands;
+mod dev;
+mod failure;
+mod output;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use client::{Client, ServerArgs};
+use commands::Session;
+use failure::Failure;
+use output::Format;
+
+/// Makes sure that what happens runs what must run, and shows why it did or did not.
+#[derive(Debug, Parser)]
+#[command(name = "tripline", version)]
+struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// How to show what the server answers.
+    #[arg(short, long, value_enum, global = true, default_value_t)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::DevArgs),
+    Apply(commands::apply::ApplyArgs),
+    Get(commands::resources::GetArgs),
+    List(commands::resources::ListArgs),
+    Delete(commands::resources::DeleteArgs),
+    Publish(commands::publish::PublishArgs),
+    Invoke(commands::invoke::InvokeArgs),
+    Invocations(commands::records::InvocationsArgs),
+    DeadLetters(commands::records::DeadLettersArgs),
+}
+
+fn main() -> ExitCode {
+    let Args { server, output, command } = Args::parse();
+    if let Command::Dev(args) = command {
+        return dev::run(args);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system grants a poll and a timer");
+    match runtime.block_on(run(&server, output, command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<(), Failure> {
+    let client = Client::connect(server)?;
+    let mut session = Session { client, format, out: &mut io::stdout().lock() };
+    match command {
+        Command::Dev(_) => unreachable!("it needs no server and was run before"),
+        Command::Apply(args) => commands::apply::run(&mut session, &args).await,
+        Command::Get(args) => commands::resources::get(&mut session, &args).await,
+        Command::List(args) => commands::resources::list(&mut session, &args).await,
+        Command::Delete(args) => commands::resources::delete(&mut session, &args).await,
+        Command::Publish(args) => commands::publish::run(&mut session, args).await,
+        Command::Invoke(args) => commands::invoke::run(&mut session, &args).await,
+        Command::Invocations(args) => commands::records::invocations(&mut session, &args).await,
+        Command::DeadLetters(args) => commands::records::dead_letters(&mut session, &args).await,
+    }
+}

@@ -1,0 +1,55 @@
+# Lists the recipes.
+default:
+    @just --list
+
+# All that must hold before a change lands.
+ci:
+    .ci/run
+
+# Formats the code.
+fmt:
+    cargo fmt --all
+
+# Lints, and the checks that the compiler does not make.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo xtask tidy
+
+# All tests, the real servers included.
+test:
+    cargo xtask test
+
+# The tests of one package, such as `just test-one tripline-bus`.
+test-one package:
+    cargo test --package {{package}}
+
+# Black-box tests of both editions.
+e2e:
+    cargo build --workspace
+    cargo test --package tripline-e2e
+
+# Micro-benchmarks.
+bench:
+    cargo bench --workspace
+
+# The load program against the embedded edition.
+load-embedded *arguments:
+    cargo build --release --workspace
+    cargo run --release --package tripline-load -- --edition embedded {{arguments}}
+
+# The load program against the five processes on RabbitMQ, MariaDB and Redis.
+load-split *arguments:
+    cargo build --release --workspace
+    cargo run --release --package tripline-load -- --edition split {{arguments}}
+
+# Generated parts of the documentation.
+gen:
+    cargo xtask performance
+
+# All five services in one process, with a demo trigger.
+dev:
+    cargo run --release --package tripline -- dev --demo
+
+# Which servers and tools the tests would use.
+doctor:
+    cargo xtask setup

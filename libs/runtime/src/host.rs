@@ -1,0 +1,180 @@
+//! What the `main` of every program does: flags, configuration, logs, ports, signals, drain, exit code.
+//!
+//! Order, always: flags, configuration, TLS provider, runtime, logs, **ports**, connections, ready; then stop, drain,
+//! exit. A port that is taken is found before anything is connected.
+
+mod signals;
+mod supervise;
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+use crate::config::{self, Loaded, Validate};
+use crate::{BuildInfo, Context, problem, telemetry};
+
+pub use supervise::Services;
+
+/// The exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits).
+pub const EXIT_CONFIG: u8 = 78;
+/// How long work under way may take to finish once a process is told to stop, unless configured.
+pub const GRACE_SECONDS_DEFAULT: u64 = 20;
+/// How long blocking work may hold up the end of the process.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// What the host must know of a configuration.
+pub trait Config: DeserializeOwned + Validate {
+    /// What concerns the whole process.
+    fn process(&self) -> Process;
+}
+
+/// What concerns a process as a whole, apart from its services.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Where the admin port listens.
+    pub admin: SocketAddr,
+    /// What is logged, and how.
+    pub log: telemetry::Options,
+    /// How long work under way may take to finish once the process is told to stop.
+    pub grace: Duration,
+}
+
+/// What `main` works with while it wires its services together.
+#[derive(Clone)]
+pub struct Host {
+    context: Context,
+    addresses: Arc<Mutex<Addresses>>,
+}
+
+/// Where a process is reached, as URLs. The line that says that it is ready.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Addresses {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<String>,
+    admin: String,
+    pid: u32,
+}
+
+impl Host {
+    /// What each service is given.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        self.context.clone()
+    }
+
+    /// Binds the public HTTP port.
+    ///
+    /// # Errors
+    /// When the address is taken or is not one of this machine.
+    pub fn bind_http(&self, address: SocketAddr) -> anyhow::Result<TcpListener> {
+        let listener = bind(address)?;
+        self.addresses().http = Some(url(&listener)?);
+        Ok(listener)
+    }
+
+    /// Binds the gRPC port.
+    ///
+    /// # Errors
+    /// When the address is taken or is not one of this machine.
+    pub fn bind_grpc(&self, address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+        let listener = bind(address)?;
+        self.addresses().grpc = Some(url(&listener)?);
+        listener.set_nonblocking(true)?;
+        Ok(tokio::net::TcpListener::from_std(listener)?)
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Addresses> {
+        self.addresses.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn url(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+/// Runs a program that is one service: reads flags and configuration, then [`serve`]s.
+///
+/// `wire` binds its ports first, then opens what the service needs, and returns when the service ends.
+pub fn run<C, W>(info: BuildInfo, wire: W) -> ExitCode
+where
+    C: Config,
+    W: AsyncFnOnce(C, Host) -> anyhow::Result<()>,
+{
+    let args = Args::parse_for(&info);
+    let Loaded { config, warnings } =
+        match config::load::<C>(args.config.as_deref(), &args.overrides()) {
+            Ok(loaded) => loaded,
+            Err(error) => return refuse(&error),
+        };
+    if args.check {
+        return ExitCode::SUCCESS;
+    }
+    let process = config.process();
+    serve(info, &[info.service], process, async move |host| {
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        wire(config, host).await
+    })
+}
+
+/// Says on standard error what is wrong with the configuration. The exit code to end with.
+#[allow(clippy::print_stderr, reason = "logging begins only once there is a configuration")]
+pub fn refuse(error: &config::Error) -> ExitCode {
+    eprintln!("the configuration cannot be used:");
+    for fault in error.faults() {
+        eprintln!("  {fault}");
+    }
+    ExitCode::from(EXIT_CONFIG)
+}
+
+/// Runs the `services` that `wire` starts until a signal stops them or one of them ends. The exit code to end with.
+///
+/// Ready once each of `services` has a part of its name in [`Context::health`] and all parts are ready.
+#[allow(clippy::print_stderr, reason = "logging that cannot begin cannot be logged")]
+pub fn serve<W>(info: BuildInfo, services: &[&str], process: Process, wire: W) -> ExitCode
+where
+    W: AsyncFnOnce(Host) -> anyhow::Result<()>,
+{
+    // Fails only when a provider is installed already, which is as good.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system grants threads");
+    if let Err(error) = telemetry::init(&process.log) {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    let stop = CancellationToken::new();
+    let outcome = runtime.block_on(async {
+        signals::cancel_on_signal(stop.clone())?;
+        let program = supervise::Program { info, services, process };
+        supervise::supervise(program, stop, wire).await
+    });
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %problem::Chain(error.as_ref()), "failed: {error:#}");
+            let refused = error.chain().any(|cause| cause.is::<config::Error>());
+            if refused { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Logs, to standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tripline_kernel::Fault;
+
+/// Libraries whose news is no news, unless the filter names them.
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn";
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// `json` or `text`; when left out, text on a terminal and JSON elsewhere.
+    ///
+    /// When it is `json`, the process also says on standard output, in one line, when it is ready and where.
+    pub format: Option<Format>,
+    /// What is logged: a level, or levels by module, such as `info,tripline_invoker=debug`.
+    pub filter: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { format: None, filter: "info".to_owned() }
+    }
+}
+
+impl Options {
+    /// Every fault.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Fault> {
+        let wrong = self.filter().err();
+        wrong
+            .map(|error| Fault::new("/filter", "bad-filter", error.to_string()))
+            .into_iter()
+            .collect()
+    }
+
+    fn filter(&self) -> Result<EnvFilter, ParseError> {
+        EnvFilter::builder().parse(format!("{QUIET},{}", self.filter))
+    }
+}
+
+/// A subscriber is installed already, or the filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("logging cannot begin: {0}")]
+pub struct Error(Box<dyn std::error::Error + Send + Sync>);
+
+/// Begins logging, for the whole process. Only programs call this, once.
+///
+/// # Errors
+/// When it was called before, or the filter cannot be read.
+pub fn init(options: &Options) -> Result<(), Error> {
+    let filter = options.filter().map_err(|error| Error(error.into()))?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let format = options.format.unwrap_or(if terminal { Format::Text } else { Format::Json });
+    match format {
+        Format::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
+        Format::Text => builder.compact().with_ansi(terminal).try_init(),
+    }
+    .map_err(Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_a_fault() {
+        let with = |filter: &str| Options { filter: filter.to_owned(), ..Options::default() };
+        for good in ["info", "warn,tripline_invoker=debug", "actix_server=info"] {
+            assert_eq!(with(good).validate(), []);
+        }
+        assert_eq!(with("tripline_invoker=loudly").validate()[0].pointer, "/filter");
+    }
+}

@@ -1,0 +1,88 @@
+//! What stands in front of the routes: counting every request, and asking who sent it.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage as _, ResponseError as _};
+use tripline_runtime::{Problem, problem};
+
+use crate::gateway::Gateway;
+use crate::routes::PUBLISH;
+
+/// Counts the request, measures publishing, and logs for those who look closely.
+pub(crate) async fn count(
+    gateway: Data<Gateway>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let _under_way = UnderWay::begin(&gateway);
+    let mut response = next.call(request).await?;
+    say_when_to_retry(&mut response);
+    let (status, route) = (response.status(), response.request().match_name());
+    let method = response.request().method();
+    gateway.metrics.count(route, status);
+    if route == Some(PUBLISH) && method == Method::POST {
+        gateway.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+    }
+    tracing::debug!(%method, route, status = status.as_u16(), duration = ?started.elapsed(), "answered");
+    Ok(response)
+}
+
+/// Whoever meets a service that is away should try again soon. A function's own 503 is passed on as it is.
+fn say_when_to_retry(response: &mut ServiceResponse<BoxBody>) {
+    let is_problem = |value: &HeaderValue| value == problem::CONTENT_TYPE;
+    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(is_problem);
+    if ours
+        && response.status() == StatusCode::SERVICE_UNAVAILABLE
+        && !response.headers().contains_key(header::RETRY_AFTER)
+    {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+}
+
+/// A request under way, also when its client leaves before the answer.
+struct UnderWay<'a>(&'a Gateway);
+
+impl<'a> UnderWay<'a> {
+    fn begin(gateway: &'a Gateway) -> Self {
+        gateway.metrics.in_flight.inc();
+        Self(gateway)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.in_flight.dec();
+    }
+}
+
+/// Finds out who sent the request, or refuses it before its body is read.
+///
+/// `OPTIONS` is let through: the webhook handshake comes before any credential, and says nothing that is not public.
+pub(crate) async fn authenticate(
+    gateway: Data<Gateway>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.method() == Method::OPTIONS {
+        return next.call(request).await;
+    }
+    let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    match gateway.authenticator.caller(authorization).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await
+        }
+        Err(refusal) => {
+            let problem = Problem::from(refusal).at(request.path());
+            Ok(request.into_response(problem.error_response()))
+        }
+    }
+}

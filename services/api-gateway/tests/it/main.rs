@@ -1,0 +1,13 @@
+//! The gateway as its clients see it: the true server on a port of its own, the services behind it faked over the
+//! in-memory channel.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod authentication;
+mod bad_input;
+mod lifecycle;
+mod publishing;
+mod records;
+mod resources;
+mod routes;
+mod support;

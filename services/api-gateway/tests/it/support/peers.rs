@@ -1,0 +1,214 @@
+//! auth, invoker and event-monitor, as far as the gateway asks them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio_stream::Empty;
+use tonic::{Request, Response, Status};
+use tripline_contracts::{pb, to_status};
+use tripline_kernel::{Classify, ErrorKind, Fault};
+
+use super::{API_KEY, KEY, TENANT};
+
+/// An error as a service would report it.
+#[derive(Debug, thiserror::Error)]
+#[error("told by the test")]
+pub(crate) struct Told {
+    pub(crate) kind: ErrorKind,
+    pub(crate) code: &'static str,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Told {
+    pub(crate) fn status(kind: ErrorKind, code: &'static str) -> Status {
+        to_status(&Self { kind, code, faults: Vec::new() })
+    }
+}
+
+impl Classify for Told {
+    fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    fn code(&self) -> std::borrow::Cow<'static, str> {
+        self.code.into()
+    }
+
+    fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+fn not_here<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("the gateway does not ask this"))
+}
+
+#[derive(Default)]
+pub(crate) struct FakeAuth {
+    pub(crate) down: AtomicBool,
+    pub(crate) hanging: AtomicBool,
+    pub(crate) revoked: AtomicBool,
+    /// How often it was asked.
+    pub(crate) asked: AtomicUsize,
+}
+
+#[tonic::async_trait]
+impl pb::auth_server::Auth for FakeAuth {
+    async fn authenticate(
+        &self,
+        request: Request<pb::AuthenticateRequest>,
+    ) -> Result<Response<pb::AuthenticateResponse>, Status> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        if request.into_inner().api_key != KEY || self.revoked.load(Ordering::SeqCst) {
+            return Err(Told::status(ErrorKind::Unauthenticated, "api-key-unknown"));
+        }
+        Ok(Response::new(pb::AuthenticateResponse {
+            tenant: TENANT.to_string(),
+            api_key_uid: API_KEY.to_string(),
+            api_key_name: "test".to_owned(),
+        }))
+    }
+
+    async fn grant(&self, _: Request<pb::GrantRequest>) -> Result<Response<pb::Rule>, Status> {
+        not_here()
+    }
+
+    async fn revoke(
+        &self,
+        _: Request<pb::RevokeRequest>,
+    ) -> Result<Response<pb::RevokeResponse>, Status> {
+        not_here()
+    }
+
+    async fn get_rule(&self, _: Request<pb::GetRuleRequest>) -> Result<Response<pb::Rule>, Status> {
+        not_here()
+    }
+
+    type WatchRulesStream = Empty<Result<pb::RuleChange, Status>>;
+
+    async fn watch_rules(
+        &self,
+        _: Request<pb::WatchRulesRequest>,
+    ) -> Result<Response<Self::WatchRulesStream>, Status> {
+        not_here()
+    }
+}
+
+/// Answers lists page by page; a cursor is the index of the next item.
+#[derive(Default)]
+pub(crate) struct FakeInvoker {
+    pub(crate) invocations: Mutex<Vec<pb::Invocation>>,
+    pub(crate) dead_letters: Mutex<Vec<pb::DeadLetter>>,
+    /// What functions answer, by uid.
+    pub(crate) answers: Mutex<HashMap<String, pb::FunctionAnswer>>,
+    pub(crate) calls: Mutex<Vec<pb::InvokeRequest>>,
+    pub(crate) lists: Mutex<Vec<pb::ListInvocationsRequest>>,
+    /// Fails lists that do not start at the start.
+    pub(crate) breaks_off: AtomicBool,
+}
+
+impl FakeInvoker {
+    pub(crate) const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn page<T: Clone>(
+        &self,
+        items: &Mutex<Vec<T>>,
+        request: pb::ListInvocationsRequest,
+    ) -> Result<(Vec<T>, String), Status> {
+        let start: usize = request.cursor.parse().unwrap_or(0);
+        if start > 0 && self.breaks_off.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        let items = items.lock().unwrap();
+        let end = items.len().min(start + request.limit as usize);
+        self.lists.lock().unwrap().push(request);
+        let cursor = if end < items.len() { end.to_string() } else { String::new() };
+        Ok((items[start..end].to_vec(), cursor))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::invoker_server::Invoker for FakeInvoker {
+    async fn invoke(
+        &self,
+        request: Request<pb::InvokeRequest>,
+    ) -> Result<Response<pb::InvokeResponse>, Status> {
+        let call = request.into_inner();
+        self.calls.lock().unwrap().push(call.clone());
+        let answer = self.answers.lock().unwrap().get(&call.function_uid).cloned();
+        let Some(answer) = answer else {
+            return Err(Told::status(ErrorKind::NotFound, "function-not-found"));
+        };
+        Ok(Response::new(pb::InvokeResponse {
+            invocation_id: Self::ID.to_owned(),
+            answer: (!call.asynchronous).then_some(answer),
+        }))
+    }
+
+    async fn get_invocation(
+        &self,
+        request: Request<pb::GetInvocationRequest>,
+    ) -> Result<Response<pb::Invocation>, Status> {
+        let id = request.into_inner().id;
+        let invocations = self.invocations.lock().unwrap();
+        let found = invocations.iter().find(|invocation| invocation.id == id).cloned();
+        let missing = || Told::status(ErrorKind::NotFound, "invocation-not-found");
+        found.map(Response::new).ok_or_else(missing)
+    }
+
+    async fn list_invocations(
+        &self,
+        request: Request<pb::ListInvocationsRequest>,
+    ) -> Result<Response<pb::ListInvocationsResponse>, Status> {
+        let (items, next_cursor) = self.page(&self.invocations, request.into_inner())?;
+        Ok(Response::new(pb::ListInvocationsResponse { items, next_cursor }))
+    }
+
+    async fn get_dead_letter(
+        &self,
+        _: Request<pb::GetInvocationRequest>,
+    ) -> Result<Response<pb::DeadLetter>, Status> {
+        let first = self.dead_letters.lock().unwrap().first().cloned();
+        let missing = || Told::status(ErrorKind::NotFound, "dead-letter-not-found");
+        first.map(Response::new).ok_or_else(missing)
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListInvocationsRequest>,
+    ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
+        let (items, next_cursor) = self.page(&self.dead_letters, request.into_inner())?;
+        Ok(Response::new(pb::ListDeadLettersResponse { items, next_cursor }))
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct FakeMonitor {
+    pub(crate) down: AtomicBool,
+}
+
+#[tonic::async_trait]
+impl pb::monitor_server::Monitor for FakeMonitor {
+    async fn get_source_status(
+        &self,
+        _: Request<pb::GetSourceStatusRequest>,
+    ) -> Result<Response<pb::SourceStatus>, Status> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        Ok(Response::new(pb::SourceStatus {
+            state: "running".to_owned(),
+            reason: String::new(),
+            since: 1_750_000_000_000_000,
+            events: 3,
+            last_event_at: None,
+        }))
+    }
+}

@@ -1,0 +1,377 @@
+//! trigger-registry, as far as the gateway asks it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use pb::change::Resource;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tripline_contracts::{pb, to_status};
+use tripline_kernel::{ErrorKind, Fault, Uid};
+
+use super::peers::Told;
+use super::{BUS, PARTITIONS, TENANT};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Resources by name.
+type Shelf<T> = Mutex<BTreeMap<String, T>>;
+
+pub(crate) struct FakeRegistry {
+    revision: AtomicU64,
+    functions: Shelf<pb::Function>,
+    sources: Shelf<pb::Source>,
+    triggers: Shelf<pb::Trigger>,
+    pub(crate) last_trigger: Mutex<Option<pb::PutTriggerRequest>>,
+    /// Answers to the next write instead of doing it.
+    pub(crate) refuse: Mutex<Option<Vec<Fault>>>,
+    pub(crate) down: AtomicBool,
+    watchers: Mutex<Vec<mpsc::Sender<Result<pb::Change, Status>>>>,
+    /// Buses that are stored but not told of by Watch.
+    pub(crate) untold_bus: AtomicBool,
+}
+
+impl Default for FakeRegistry {
+    fn default() -> Self {
+        Self {
+            revision: AtomicU64::new(10),
+            functions: Shelf::default(),
+            sources: Shelf::default(),
+            triggers: Shelf::default(),
+            last_trigger: Mutex::default(),
+            refuse: Mutex::default(),
+            down: AtomicBool::new(false),
+            watchers: Mutex::default(),
+            untold_bus: AtomicBool::new(false),
+        }
+    }
+}
+
+fn default_bus() -> pb::Bus {
+    pb::Bus {
+        meta: Some(meta("default", BUS, 1)),
+        partitions: PARTITIONS.into(),
+        retention_seconds: 604_800,
+        retention_bytes: 1 << 30,
+        dedupe_window_seconds: 300,
+    }
+}
+
+fn meta(name: &str, uid: Uid, revision: u64) -> pb::Meta {
+    pb::Meta {
+        tenant: TENANT.to_string(),
+        name: name.to_owned(),
+        uid: uid.to_string(),
+        revision,
+        created_at: 1_750_000_000_000_000,
+        updated_at: 1_750_000_001_000_000,
+    }
+}
+
+fn missing(code: &'static str) -> impl Fn() -> Status {
+    move || Told::status(ErrorKind::NotFound, code)
+}
+
+impl FakeRegistry {
+    /// The next meta for `name`, keeping what identifies a stored one; or the condition that does not hold.
+    fn next(
+        &self,
+        name: &str,
+        stored: Option<&pb::Meta>,
+        condition: Option<pb::Condition>,
+    ) -> Result<pb::Meta, Status> {
+        if let Some(faults) = self.refuse.lock().unwrap().take() {
+            let (kind, code) = (ErrorKind::Invalid, "invalid-resource");
+            return Err(to_status(&Told { kind, code, faults }));
+        }
+        Self::hold(stored, condition)?;
+        let revision = self.revision.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut bytes = [0; 16];
+        bytes[8..].copy_from_slice(&revision.to_be_bytes());
+        let made = meta(name, Uid::from_bytes(bytes), revision);
+        Ok(stored.map_or(made, |stored| pb::Meta { revision, ..stored.clone() }))
+    }
+
+    fn hold(stored: Option<&pb::Meta>, condition: Option<pb::Condition>) -> Result<(), Status> {
+        let condition = condition.unwrap_or_default();
+        if condition.if_absent && stored.is_some() {
+            return Err(Told::status(ErrorKind::Conflict, "already-exists"));
+        }
+        match condition.if_revision {
+            Some(revision) if stored.map(|meta| meta.revision) != Some(revision) => {
+                Err(Told::status(ErrorKind::Precondition, "revision-mismatch"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn up(&self) -> Result<(), Status> {
+        if self.down.load(Ordering::SeqCst) { Err(Status::unavailable("down")) } else { Ok(()) }
+    }
+
+    pub(crate) fn tell(&self, deleted: bool, resource: Resource) {
+        let change = pb::Change {
+            revision: self.revision.load(Ordering::SeqCst),
+            deleted,
+            resource: Some(resource),
+        };
+        for watcher in self.watchers.lock().unwrap().iter() {
+            let _ = watcher.try_send(Ok(change.clone()));
+        }
+    }
+
+    /// Ends all watches, as a registry that stops does.
+    pub(crate) fn hang_up(&self) {
+        self.watchers.lock().unwrap().clear();
+    }
+
+    pub(crate) fn watchers(&self) -> usize {
+        self.watchers.lock().unwrap().len()
+    }
+
+    /// Forgets and makes a function anew under its old name, without telling watchers.
+    pub(crate) fn remake_function(&self, name: &str, uid: Uid) {
+        let mut functions = self.functions.lock().unwrap();
+        functions.get_mut(name).unwrap().meta = Some(meta(name, uid, 99));
+    }
+}
+
+#[tonic::async_trait]
+impl pb::registry_server::Registry for FakeRegistry {
+    async fn get_bus(&self, request: Request<pb::GetRequest>) -> Answer<pb::Bus> {
+        self.up()?;
+        let name = request.into_inner().name;
+        if name == "default" {
+            Ok(Response::new(default_bus()))
+        } else {
+            Err(missing("bus-not-found")())
+        }
+    }
+
+    async fn list_buses(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListBusesResponse> {
+        self.up()?;
+        let (items, next_cursor) = (vec![default_bus()], String::new());
+        Ok(Response::new(pb::ListBusesResponse { items, next_cursor }))
+    }
+
+    async fn put_function(
+        &self,
+        request: Request<pb::PutFunctionRequest>,
+    ) -> Answer<pb::PutFunctionResponse> {
+        self.up()?;
+        let put = request.into_inner();
+        let mut functions = self.functions.lock().unwrap();
+        let stored = functions.get(&put.name).and_then(|function| function.meta.as_ref());
+        let created = stored.is_none();
+        let function = pb::Function {
+            meta: Some(self.next(&put.name, stored, put.condition)?),
+            target_kind: put.target_kind,
+            target_settings_json: put.target_settings_json,
+            timeout_ms: put.timeout_ms.unwrap_or(10_000),
+            concurrency: put.concurrency.unwrap_or(64),
+            signing_secret: None,
+        };
+        functions.insert(put.name, function.clone());
+        self.tell(false, Resource::Function(function.clone()));
+        let signing_secret = created.then(|| "whsec_once".to_owned());
+        let function = Some(pb::Function { signing_secret, ..function });
+        Ok(Response::new(pb::PutFunctionResponse { function, created }))
+    }
+
+    async fn get_function(&self, request: Request<pb::GetRequest>) -> Answer<pb::Function> {
+        self.up()?;
+        let functions = self.functions.lock().unwrap();
+        functions
+            .get(&request.into_inner().name)
+            .cloned()
+            .map(Response::new)
+            .ok_or_else(missing("function-not-found"))
+    }
+
+    async fn list_functions(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListFunctionsResponse> {
+        self.up()?;
+        let list = request.into_inner();
+        let start: usize = list.cursor.parse().unwrap_or(0);
+        let all: Vec<_> = self.functions.lock().unwrap().values().cloned().collect();
+        let end = all.len().min(start + list.limit as usize);
+        let next_cursor = if end < all.len() { end.to_string() } else { String::new() };
+        let items = all[start..end].to_vec();
+        Ok(Response::new(pb::ListFunctionsResponse { items, next_cursor }))
+    }
+
+    async fn delete_function(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteFunctionResponse> {
+        self.up()?;
+        let delete = request.into_inner();
+        let mut functions = self.functions.lock().unwrap();
+        let meta = functions.get(&delete.name).and_then(|function| function.meta.clone());
+        let meta = meta.ok_or_else(missing("function-not-found"))?;
+        Self::hold(Some(&meta), delete.condition)?;
+        if let Some(function) = functions.remove(&delete.name) {
+            self.tell(true, Resource::Function(function));
+        }
+        let kind = "function".to_owned();
+        let deleted = vec![pb::Deleted { kind, name: meta.name, uid: meta.uid }];
+        Ok(Response::new(pb::DeleteFunctionResponse { deleted }))
+    }
+
+    async fn put_source(
+        &self,
+        request: Request<pb::PutSourceRequest>,
+    ) -> Answer<pb::PutSourceResponse> {
+        self.up()?;
+        let put = request.into_inner();
+        let mut sources = self.sources.lock().unwrap();
+        let stored = sources.get(&put.name).and_then(|source| source.meta.as_ref());
+        let created = stored.is_none();
+        let source = pb::Source {
+            meta: Some(self.next(&put.name, stored, put.condition)?),
+            kind: put.kind,
+            settings_json: put.settings_json,
+            bus_uid: BUS.to_string(),
+            bus: put.bus,
+        };
+        sources.insert(put.name, source.clone());
+        Ok(Response::new(pb::PutSourceResponse { source: Some(source), created }))
+    }
+
+    async fn get_source(&self, request: Request<pb::GetRequest>) -> Answer<pb::Source> {
+        self.up()?;
+        let sources = self.sources.lock().unwrap();
+        sources
+            .get(&request.into_inner().name)
+            .cloned()
+            .map(Response::new)
+            .ok_or_else(missing("source-not-found"))
+    }
+
+    async fn list_sources(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListSourcesResponse> {
+        self.up()?;
+        let items = self.sources.lock().unwrap().values().cloned().collect();
+        Ok(Response::new(pb::ListSourcesResponse { items, next_cursor: String::new() }))
+    }
+
+    async fn delete_source(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteResponse> {
+        self.up()?;
+        let removed = self.sources.lock().unwrap().remove(&request.into_inner().name);
+        removed
+            .map(|_| Response::new(pb::DeleteResponse {}))
+            .ok_or_else(missing("source-not-found"))
+    }
+
+    async fn put_trigger(
+        &self,
+        request: Request<pb::PutTriggerRequest>,
+    ) -> Answer<pb::PutTriggerResponse> {
+        self.up()?;
+        let put = request.into_inner();
+        *self.last_trigger.lock().unwrap() = Some(put.clone());
+        let mut triggers = self.triggers.lock().unwrap();
+        let stored = triggers.get(&put.name).and_then(|trigger| trigger.meta.as_ref());
+        let created = stored.is_none();
+        let trigger = pb::Trigger {
+            meta: Some(self.next(&put.name, stored, put.condition)?),
+            bus: put.bus,
+            source: put.source,
+            pattern_json: put.pattern_json,
+            function: put.function,
+            delivery: put.delivery,
+            start: put.start,
+            state: pb::TriggerState::Active.into(),
+            relation_uid: Uid::NIL.to_string(),
+            ..pb::Trigger::default()
+        };
+        triggers.insert(put.name, trigger.clone());
+        self.tell(false, Resource::Trigger(trigger.clone()));
+        let trigger = Some(trigger);
+        Ok(Response::new(pb::PutTriggerResponse { trigger, created, applied: true }))
+    }
+
+    async fn get_trigger(&self, request: Request<pb::GetRequest>) -> Answer<pb::Trigger> {
+        self.up()?;
+        let triggers = self.triggers.lock().unwrap();
+        triggers
+            .get(&request.into_inner().name)
+            .cloned()
+            .map(Response::new)
+            .ok_or_else(missing("trigger-not-found"))
+    }
+
+    async fn list_triggers(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListTriggersResponse> {
+        self.up()?;
+        let items = self.triggers.lock().unwrap().values().cloned().collect();
+        Ok(Response::new(pb::ListTriggersResponse { items, next_cursor: String::new() }))
+    }
+
+    async fn delete_trigger(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteResponse> {
+        self.up()?;
+        let removed = self.triggers.lock().unwrap().remove(&request.into_inner().name);
+        let trigger = removed.ok_or_else(missing("trigger-not-found"))?;
+        self.tell(true, Resource::Trigger(trigger));
+        Ok(Response::new(pb::DeleteResponse {}))
+    }
+
+    async fn pause_trigger(
+        &self,
+        request: Request<pb::PauseTriggerRequest>,
+    ) -> Answer<pb::Trigger> {
+        self.up()?;
+        let pause = request.into_inner();
+        let Some(pb::pause_trigger_request::Which::Name(name)) = pause.which else {
+            return Err(missing("trigger-not-found")());
+        };
+        let mut triggers = self.triggers.lock().unwrap();
+        let trigger = triggers.get_mut(&name).ok_or_else(missing("trigger-not-found"))?;
+        trigger.state = pb::TriggerState::Paused.into();
+        trigger.state_reason = pause.reason;
+        Ok(Response::new(trigger.clone()))
+    }
+
+    async fn resume_trigger(&self, request: Request<pb::GetRequest>) -> Answer<pb::Trigger> {
+        self.up()?;
+        let mut triggers = self.triggers.lock().unwrap();
+        let trigger = triggers
+            .get_mut(&request.into_inner().name)
+            .ok_or_else(missing("trigger-not-found"))?;
+        trigger.state = pb::TriggerState::Active.into();
+        trigger.state_reason = String::new();
+        Ok(Response::new(trigger.clone()))
+    }
+
+    async fn get_trigger_revision(
+        &self,
+        _: Request<pb::GetTriggerRevisionRequest>,
+    ) -> Answer<pb::Trigger> {
+        Err(Status::unimplemented("the gateway does not ask this"))
+    }
+
+    type WatchStream = ReceiverStream<Result<pb::Change, Status>>;
+
+    async fn watch(&self, _: Request<pb::WatchRequest>) -> Answer<Self::WatchStream> {
+        self.up()?;
+        let (sender, receiver) = mpsc::channel(64);
+        let send = |resource| {
+            let change = pb::Change { revision: 10, deleted: false, resource: Some(resource) };
+            sender.try_send(Ok(change)).unwrap();
+        };
+        if !self.untold_bus.load(Ordering::SeqCst) {
+            send(Resource::Bus(default_bus()));
+        }
+        send(Resource::CaughtUp(pb::CaughtUp {}));
+        self.watchers.lock().unwrap().push(sender);
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}

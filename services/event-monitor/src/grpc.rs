@@ -1,0 +1,100 @@
+//! The gRPC face: what other services may ask.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use tripline_contracts::convert::uid;
+use tripline_contracts::pb::monitor_server::Monitor;
+use tripline_contracts::{pb, to_status};
+use tripline_kernel::{Classify, ErrorKind, Timestamp};
+
+use crate::registry::Snapshot;
+use crate::store::{self, SourceState, SourceStatus, Store};
+
+/// Answers for all replicas: what each of them knows of its sources is in the store.
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
+}
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("there is no such source")]
+    NoSource,
+}
+
+impl Classify for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::NoSource => ErrorKind::NotFound,
+        }
+    }
+
+    fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::NoSource => "source-not-found".into(),
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u32> {
+        self.kind().is_retryable().then_some(1)
+    }
+}
+
+#[tonic::async_trait]
+impl Monitor for Service {
+    async fn get_source_status(
+        &self,
+        request: Request<pb::GetSourceStatusRequest>,
+    ) -> Result<Response<pb::SourceStatus>, Status> {
+        let request = request.into_inner();
+        let tenant = uid("tenant", &request.tenant)?;
+        let source = uid("source_uid", &request.source_uid)?;
+        let stored = self.store.source_status(tenant, source).await.map_err(Error::from);
+        let stored = stored.map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a source's status cannot be read"
+            );
+            to_status(&error)
+        })?;
+        if let Some(status) = stored {
+            return Ok(Response::new(status.into()));
+        }
+        // Known, and not begun by any replica yet.
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let known = snapshot.source(source).is_some_and(|known| known.tenant == tenant);
+        if !known {
+            return Err(to_status(&Error::NoSource));
+        }
+        let state = name(SourceState::Starting).to_owned();
+        Ok(Response::new(pb::SourceStatus { state, ..pb::SourceStatus::default() }))
+    }
+}
+
+impl From<SourceStatus> for pb::SourceStatus {
+    fn from(status: SourceStatus) -> Self {
+        Self {
+            state: name(status.state).to_owned(),
+            reason: status.reason,
+            since: status.since.as_micros(),
+            events: status.events,
+            last_event_at: status.last_event_at.map(Timestamp::as_micros),
+        }
+    }
+}
+
+fn name(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Starting => "starting",
+        SourceState::Running => "running",
+        SourceState::Failing => "failing",
+    }
+}

@@ -1,0 +1,116 @@
+//! The event-monitor service as a program.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tripline_bus_rabbitmq as rabbitmq;
+use tripline_contracts::transport::{self, Client, Listener, Prove};
+use tripline_event_monitor::{Options, Ports};
+use tripline_kernel::Fault;
+use tripline_outbound as outbound;
+use tripline_runtime::config::{self, Validate, under};
+use tripline_runtime::host::{self, Host, Process};
+use tripline_runtime::split::{Bus, Listen, Peer, Stop};
+use tripline_runtime::{build_info, secret, telemetry};
+use tripline_signing::ServiceKey;
+
+/// `deploy/config/event-monitor.toml` shows every key.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    grpc: Listen<8103>,
+    admin: Listen<9103>,
+    log: telemetry::Options,
+    stop: Stop,
+    bootstrap_secret_file: PathBuf,
+    peers: Peers,
+    bus: Bus<rabbitmq::Options>,
+    /// Where sources may be.
+    sources: outbound::Options,
+    monitor: Options,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Peers {
+    registry: Peer<8102>,
+}
+
+impl Validate for Config {
+    fn validate(&self) -> Vec<Fault> {
+        let holds = "the secret of all services";
+        under("/log", self.log.validate())
+            .chain(secret::required("/bootstrap_secret_file", &self.bootstrap_secret_file, holds))
+            .chain(self.peers.registry.validate("/peers/registry"))
+            .chain(under("/bus", self.bus.validate(rabbitmq::Options::validate)))
+            .chain(under("/sources", self.sources.validate()))
+            .chain(under("/monitor", self.monitor.validate()))
+            .collect()
+    }
+}
+
+impl host::Config for Config {
+    fn process(&self) -> Process {
+        Process { admin: self.admin.addr, log: self.log.clone(), grace: self.stop.grace() }
+    }
+}
+
+fn main() -> ExitCode {
+    host::run(build_info!("event-monitor"), wire)
+}
+
+async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
+    let (listener, context) = (host.bind_grpc(config.grpc.addr)?, host.context());
+    let service_key = Arc::new(service_key(&config.bootstrap_secret_file)?);
+    let prove = Prove::new(Arc::clone(&service_key), Arc::clone(&context.clock));
+    let registry = Client::new(transport::connect(config.peers.registry.as_str())?, prove);
+    let sources = outbound(&config.sources)?;
+
+    let (bus, rabbitmq) = (context.health.part("bus"), &config.bus.rabbitmq);
+    let connecting = async {
+        tokio::try_join!(
+            rabbitmq::Log::connect(rabbitmq, Arc::clone(&context.entropy)),
+            rabbitmq::Queue::connect(rabbitmq, Arc::clone(&context.entropy)),
+        )
+    };
+    let connected = context.stop.run_until_cancelled(connecting).await;
+    let Some((log, lanes)) = connected.transpose()? else { return Ok(()) };
+    bus.ready();
+    let ports = Ports {
+        listener: Listener::Tcp(listener),
+        service_key,
+        registry,
+        log: Arc::new(log),
+        lanes: Arc::new(lanes),
+        sources: vec![
+            Arc::new(tripline_source_minio::Kind::new(sources, Arc::clone(&context.clock))),
+            Arc::new(tripline_source_file::Kind::new()),
+        ],
+    };
+    Ok(tripline_event_monitor::run(config.monitor, ports, context).await?)
+}
+
+fn service_key(file: &Path) -> Result<ServiceKey, config::Error> {
+    let read = |file: &Path| secret::read_long(file, ServiceKey::SECRET_BYTES_MIN);
+    secret::configured("bootstrap_secret_file", file, read).map(|bytes| ServiceKey::derive(&bytes))
+}
+
+fn outbound(options: &outbound::Options) -> Result<outbound::Client, config::Error> {
+    Ok(outbound::Client::new(outbound::Guard::new(options)?, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Config, config};
+
+    #[test]
+    fn the_example_shows_keys_that_there_are() {
+        let example =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/event-monitor.toml");
+        let loaded = config::load_from::<Config>(Some(Path::new(example)), [], &[]);
+        assert_eq!(loaded.map(|loaded| loaded.warnings), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,141 @@
+//! The tables of event-monitor, on SQLite, MariaDB, MySQL and PostgreSQL.
+
+use sea_orm::{DatabaseBackend, DbErr};
+use sea_orm_migration::prelude::*;
+
+use super::memory::KEY_BYTES_MAX;
+
+/// Brings a database to the newest schema.
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(First)]
+    }
+}
+
+struct First;
+
+impl MigrationName for First {
+    fn name(&self) -> &'static str {
+        "m0001_first"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for First {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        for table in [leases(), checkpoints(backend), buses(), source_status(backend)] {
+            manager.create_table(table).await?;
+        }
+        manager.create_table(source_memory(backend)).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in ["leases", "checkpoints", "buses", "source_status", "source_memory"] {
+            manager.drop_table(Table::drop().table(Alias::new(table)).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn leases() -> TableCreateStatement {
+    table("leases", &["tenant", "kind", "uid", "partition"])
+        .col(uid("tenant"))
+        .col(column("kind").small_integer())
+        .col(uid("uid"))
+        .col(column("partition").integer())
+        .col(uid("holder"))
+        .col(column("epoch").big_integer())
+        .col(column("lease_until").big_integer())
+        .to_owned()
+}
+
+fn checkpoints(backend: DatabaseBackend) -> TableCreateStatement {
+    table("checkpoints", &["tenant", "bus", "partition"])
+        .col(uid("tenant"))
+        .col(uid("bus"))
+        .col(column("partition").integer())
+        .col(column("epoch").big_integer())
+        .col(column("next_offset").big_integer())
+        .col(column("dedupe_start").big_integer())
+        .col(long_text("definitions", backend))
+        .col(column("accepted").big_integer())
+        .col(column("deduplicated").big_integer())
+        .to_owned()
+}
+
+fn buses() -> TableCreateStatement {
+    table("buses", &["tenant", "uid"])
+        .col(uid("tenant"))
+        .col(uid("uid"))
+        .col(column("name").string_len(63))
+        .col(column("revision").big_integer())
+        .col(column("partitions").integer())
+        .col(column("retention_seconds").big_integer())
+        .col(column("dedupe_window_seconds").big_integer())
+        .to_owned()
+}
+
+fn source_status(backend: DatabaseBackend) -> TableCreateStatement {
+    table("source_status", &["tenant", "source"])
+        .col(uid("tenant"))
+        .col(uid("source"))
+        .col(column("epoch").big_integer())
+        .col(column("state").small_integer())
+        .col(long_text("reason", backend))
+        .col(column("since").big_integer())
+        .col(column("events").big_integer())
+        .col(ColumnDef::new(Alias::new("last_event_at")).big_integer().null())
+        .to_owned()
+}
+
+fn source_memory(backend: DatabaseBackend) -> TableCreateStatement {
+    let key_bytes_max: u32 = TryFrom::try_from(KEY_BYTES_MAX).expect("a few thousand");
+    table("source_memory", &["tenant", "source", "memory_key"])
+        .col(uid("tenant"))
+        .col(uid("source"))
+        .col(column("memory_key").var_binary(key_bytes_max))
+        .col(long_bytes("value", backend))
+        .to_owned()
+}
+
+/// A table with this primary key. Text is compared as bytes.
+fn table(name: &str, key: &[&str]) -> TableCreateStatement {
+    let mut primary = Index::create();
+    for part in key {
+        primary.col(Alias::new(*part));
+    }
+    Table::create()
+        .table(Alias::new(name))
+        .character_set("utf8mb4")
+        .collate("utf8mb4_bin")
+        .primary_key(&mut primary)
+        .to_owned()
+}
+
+fn column(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).not_null().to_owned()
+}
+
+fn uid(name: &str) -> ColumnDef {
+    column(name).binary_len(16).to_owned()
+}
+
+/// Text without a limit worth speaking of: MySQL's `text` ends at 64 KiB.
+fn long_text(name: &str, backend: DatabaseBackend) -> ColumnDef {
+    match backend {
+        DatabaseBackend::MySql => column(name).custom(Alias::new("longtext")).to_owned(),
+        _ => column(name).text().to_owned(),
+    }
+}
+
+/// Bytes without a limit worth speaking of: MySQL's `blob` ends at 64 KiB.
+fn long_bytes(name: &str, backend: DatabaseBackend) -> ColumnDef {
+    match backend {
+        DatabaseBackend::MySql => column(name).custom(Alias::new("longblob")).to_owned(),
+        _ => column(name).blob().to_owned(),
+    }
+}

@@ -1,0 +1,236 @@
+//! The gRPC service: direct calls, and what became of invocations.
+
+mod messages;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status};
+use tripline_contracts::convert::{invocation_id, optional_uid, uid};
+use tripline_contracts::pb::invoker_server::Invoker;
+use tripline_contracts::pb::{
+    DeadLetter, GetInvocationRequest, InvokeRequest, InvokeResponse, ListDeadLettersResponse,
+    ListInvocationsRequest, ListInvocationsResponse,
+};
+use tripline_contracts::{pb, to_status};
+use tripline_event::{Event, InvocationId, Subject};
+use tripline_kernel::{Timestamp, Uid};
+
+use crate::core::Core;
+use crate::error::RequestError;
+use crate::invocation::{CLOUDEVENT_JSON, Invocation, Mode, Payload, State};
+use crate::snapshot::{Callable, Function, Known};
+use crate::store::{Filter, Found, Page};
+use crate::writer::AdmitError;
+
+/// Items of a page where nothing is said.
+const PAGE_DEFAULT: usize = 50;
+/// Most items of a page.
+const PAGE_MAX: usize = 500;
+/// The media type of a direct call's body where nothing is said.
+const BYTES: &str = "application/octet-stream";
+
+/// Serves the contract.
+pub(crate) struct Service(pub(crate) Arc<Core>);
+
+#[tonic::async_trait]
+impl Invoker for Service {
+    async fn invoke(
+        &self,
+        request: Request<InvokeRequest>,
+    ) -> Result<Response<InvokeResponse>, Status> {
+        let request = request.into_inner();
+        let asynchronous = request.asynchronous;
+        let invocation = self.direct_call(request)?;
+        let invocation_id = invocation.id.to_string();
+        let answer = if asynchronous {
+            self.admit(invocation).await?;
+            None
+        } else {
+            Some(self.call(invocation).await?)
+        };
+        Ok(Response::new(InvokeResponse { invocation_id, answer }))
+    }
+
+    async fn get_invocation(
+        &self,
+        request: Request<GetInvocationRequest>,
+    ) -> Result<Response<pb::Invocation>, Status> {
+        let found = self.get(request.into_inner(), false).await?;
+        let found = found.ok_or_else(|| to_status(&RequestError::NoInvocation))?;
+        Ok(Response::new(messages::invocation(found)))
+    }
+
+    async fn list_invocations(
+        &self,
+        request: Request<ListInvocationsRequest>,
+    ) -> Result<Response<ListInvocationsResponse>, Status> {
+        let (found, next_cursor) = self.list(request.into_inner(), None).await?;
+        let items = found.into_iter().map(messages::invocation).collect();
+        Ok(Response::new(ListInvocationsResponse { items, next_cursor }))
+    }
+
+    async fn get_dead_letter(
+        &self,
+        request: Request<GetInvocationRequest>,
+    ) -> Result<Response<DeadLetter>, Status> {
+        let found = self.get(request.into_inner(), true).await?;
+        let dead = found.filter(|found| found.state == State::Dead);
+        let dead = dead.ok_or_else(|| to_status(&RequestError::NoDeadLetter))?;
+        Ok(Response::new(messages::dead_letter(dead)))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<ListInvocationsRequest>,
+    ) -> Result<Response<ListDeadLettersResponse>, Status> {
+        let (found, next_cursor) = self.list(request.into_inner(), Some(State::Dead)).await?;
+        let items = found.into_iter().map(messages::dead_letter).collect();
+        Ok(Response::new(ListDeadLettersResponse { items, next_cursor }))
+    }
+}
+
+impl Service {
+    fn direct_call(&self, request: InvokeRequest) -> Result<Invocation, Status> {
+        let core = &self.0;
+        let tenant = uid("tenant", &request.tenant)?;
+        let function = uid("function_uid", &request.function_uid)?;
+        let api_key = uid("api_key_uid", &request.api_key_uid)?;
+        self.callable(tenant, function).map_err(|error| to_status(&error))?;
+        let mode = if request.asynchronous { Mode::Asynchronous } else { Mode::Synchronous };
+        let nonce = Uid::new(&*core.clock, &*core.entropy);
+        let is_event = request.content_type == CLOUDEVENT_JSON;
+        let event = is_event.then(|| Event::from_json(request.body.clone()).ok()).flatten();
+        let content_type = match request.content_type {
+            text if text.is_empty() => BYTES.to_owned(),
+            text => text,
+        };
+        Ok(Invocation {
+            seq: 0,
+            epoch: 0,
+            id: InvocationId::of_direct_call(tenant, function, nonce),
+            tenant,
+            mode,
+            bus: None,
+            trigger: None,
+            revision: 0,
+            function,
+            subject: Subject::ApiKey(api_key),
+            event_source: event.as_ref().map_or("", Event::source).into(),
+            event_id: event.as_ref().map_or("", Event::id).into(),
+            payload: Payload {
+                body: bytes::Bytes::copy_from_slice(&request.body),
+                content_type: (!is_event).then(|| content_type.into()),
+                traceparent: (!request.traceparent.is_empty()).then(|| request.traceparent.into()),
+            },
+            accepted_at: core.clock.now(),
+            attempts: 0,
+            generation: 1,
+        })
+    }
+
+    fn callable(&self, tenant: Uid, function: Uid) -> Result<Arc<Function>, RequestError> {
+        let function = match self.0.snapshot.function(function) {
+            Known::Is(function) if function.tenant == tenant => function,
+            Known::NotYet if self.0.snapshot.complete_for().is_none() => {
+                return Err(RequestError::NotReady);
+            }
+            Known::Is(_) | Known::Gone | Known::NotYet => return Err(RequestError::NoFunction),
+        };
+        match &function.callable {
+            Callable::Refused(why) => Err(RequestError::Forbidden(why.clone())),
+            Callable::Target(..) | Callable::UnknownKind => Ok(function),
+        }
+    }
+
+    /// Keeps the call. Goes on when the caller leaves: it may be stored already.
+    async fn admit(&self, invocation: Invocation) -> Result<(), Status> {
+        let core = Arc::clone(&self.0);
+        let admitted = self.0.calls.spawn(async move { core.admit([invocation]).await });
+        admitted.await.map_err(|_| AdmitError::Stopping).flatten().map_err(|error| refusal(&error))
+    }
+
+    /// Keeps the call and waits for the function's answer.
+    async fn call(&self, invocation: Invocation) -> Result<pb::FunctionAnswer, Status> {
+        let core = Arc::clone(&self.0);
+        let now = core.clock.now();
+        if let Some(until) = core.dispatcher.held_until(invocation.function, now) {
+            let seconds = u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX).max(1);
+            return Err(to_status(&RequestError::Held { seconds }));
+        }
+        let (reply, answered) = oneshot::channel();
+        let admit = async move { core.admit_synchronous(invocation, reply).await };
+        let admitted = self.0.calls.spawn(admit).await.map_err(|_| AdmitError::Stopping).flatten();
+        if !admitted.map_err(|error| refusal(&error))? {
+            return Err(to_status(&RequestError::Busy));
+        }
+        let error = match answered.await {
+            Ok(Ok(answer)) => return Ok(messages::answer(answer)),
+            Ok(Err(tripline_target::Error::Timeout(_))) => RequestError::Timeout,
+            Ok(Err(tripline_target::Error::Unreachable(why))) => RequestError::Unreachable(why),
+            Ok(Err(tripline_target::Error::Forbidden(why))) => RequestError::Forbidden(why),
+            Err(_) => RequestError::NotRun,
+        };
+        Err(to_status(&error))
+    }
+
+    async fn get(
+        &self,
+        request: GetInvocationRequest,
+        with_payload: bool,
+    ) -> Result<Option<Found>, Status> {
+        let tenant = uid("tenant", &request.tenant)?;
+        let id = invocation_id("id", &request.id)?;
+        self.0.store.get(tenant, id, with_payload).await.map_err(|error| to_status(&error))
+    }
+
+    async fn list(
+        &self,
+        request: ListInvocationsRequest,
+        state: Option<State>,
+    ) -> Result<(Vec<Found>, String), Status> {
+        let (filter, page) = wanted(request, state)?;
+        let (found, next) =
+            self.0.store.list(&filter, page).await.map_err(|error| to_status(&error))?;
+        Ok((found, next.map(|seq| seq.to_string()).unwrap_or_default()))
+    }
+}
+
+fn refusal(error: &AdmitError) -> Status {
+    match error {
+        AdmitError::Store(error) => to_status(error),
+        AdmitError::Stopping => to_status(&RequestError::NotRun),
+    }
+}
+
+/// `only` overrides the state that is asked for, and asks for payloads.
+fn wanted(request: ListInvocationsRequest, only: Option<State>) -> Result<(Filter, Page), Status> {
+    let state = match &request.state {
+        _ if only.is_some() => only,
+        None => None,
+        Some(text) => {
+            let named = State::ALL.into_iter().find(|state| state.name() == text);
+            let unknown = || to_status(&RequestError::InvalidState(text.clone()));
+            Some(named.ok_or_else(unknown)?)
+        }
+    };
+    let before = match request.cursor.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| to_status(&RequestError::InvalidCursor))?),
+    };
+    let filter = Filter {
+        tenant: uid("tenant", &request.tenant)?,
+        event_id: request.event_id,
+        event_source: request.event_source,
+        trigger: optional_uid("trigger_uid", request.trigger_uid.as_deref())?,
+        function: optional_uid("function_uid", request.function_uid.as_deref())?,
+        state,
+        created_after: request.created_after.map(Timestamp::from_micros),
+        created_before: request.created_before.map(Timestamp::from_micros),
+    };
+    let limit = match usize::try_from(request.limit).unwrap_or(PAGE_MAX) {
+        0 => PAGE_DEFAULT,
+        limit => limit.min(PAGE_MAX),
+    };
+    Ok((filter, Page { before, limit, with_payload: only.is_some() }))
+}

@@ -1,0 +1,110 @@
+//! The invoker service as a program.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tripline_bus_rabbitmq as rabbitmq;
+use tripline_contracts::transport::{self, Client, Listener, Prove};
+use tripline_invoker::{Options, Ports};
+use tripline_kernel::Fault;
+use tripline_outbound as outbound;
+use tripline_runtime::config::{self, Validate, under};
+use tripline_runtime::host::{self, Host, Process};
+use tripline_runtime::split::{Bus, Listen, Peer, Stop};
+use tripline_runtime::{build_info, secret, telemetry};
+use tripline_signing::ServiceKey;
+
+/// `deploy/config/invoker.toml` shows every key.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    grpc: Listen<8104>,
+    admin: Listen<9104>,
+    log: telemetry::Options,
+    stop: Stop,
+    bootstrap_secret_file: PathBuf,
+    peers: Peers,
+    bus: Bus<rabbitmq::Options>,
+    /// Where functions may be.
+    outbound: outbound::Options,
+    invoker: Options,
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Peers {
+    registry: Peer<8102>,
+    auth: Peer<8105>,
+}
+
+impl Validate for Config {
+    fn validate(&self) -> Vec<Fault> {
+        let holds = "the secret of all services";
+        under("/log", self.log.validate())
+            .chain(secret::required("/bootstrap_secret_file", &self.bootstrap_secret_file, holds))
+            .chain(self.peers.registry.validate("/peers/registry"))
+            .chain(self.peers.auth.validate("/peers/auth"))
+            .chain(under("/bus", self.bus.validate(rabbitmq::Options::validate)))
+            .chain(under("/outbound", self.outbound.validate()))
+            .chain(under("/invoker", self.invoker.validate()))
+            .collect()
+    }
+}
+
+impl host::Config for Config {
+    fn process(&self) -> Process {
+        Process { admin: self.admin.addr, log: self.log.clone(), grace: self.stop.grace() }
+    }
+}
+
+fn main() -> ExitCode {
+    host::run(build_info!("invoker"), wire)
+}
+
+async fn wire(mut config: Config, host: Host) -> anyhow::Result<()> {
+    let (listener, context) = (host.bind_grpc(config.grpc.addr)?, host.context());
+    let service_key = Arc::new(service_key(&config.bootstrap_secret_file)?);
+    let prove = Prove::new(Arc::clone(&service_key), Arc::clone(&context.clock));
+    let registry = Client::new(transport::connect(config.peers.registry.as_str())?, prove.clone());
+    let auth = Client::new(transport::connect(config.peers.auth.as_str())?, prove);
+    let functions = outbound(&config.outbound)?;
+
+    let bus = context.health.part("bus");
+    let connecting = rabbitmq::Queue::connect(&config.bus.rabbitmq, Arc::clone(&context.entropy));
+    let Some(lanes) = context.stop.run_until_cancelled(connecting).await else { return Ok(()) };
+    bus.ready();
+    let ports = Ports {
+        listener: Listener::Tcp(listener),
+        service_key,
+        registry,
+        auth,
+        lanes: Arc::new(lanes?),
+        targets: vec![Arc::new(tripline_target::http::Kind::new(functions))],
+    };
+    config.invoker.drain_seconds = config.stop.drain_seconds(config.invoker.drain_seconds);
+    Ok(tripline_invoker::run(config.invoker, ports, context).await?)
+}
+
+fn service_key(file: &Path) -> Result<ServiceKey, config::Error> {
+    let read = |file: &Path| secret::read_long(file, ServiceKey::SECRET_BYTES_MIN);
+    secret::configured("bootstrap_secret_file", file, read).map(|bytes| ServiceKey::derive(&bytes))
+}
+
+fn outbound(options: &outbound::Options) -> Result<outbound::Client, config::Error> {
+    Ok(outbound::Client::new(outbound::Guard::new(options)?, options))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Config, config};
+
+    #[test]
+    fn the_example_shows_keys_that_there_are() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/invoker.toml");
+        let loaded = config::load_from::<Config>(Some(Path::new(example)), [], &[]);
+        assert_eq!(loaded.map(|loaded| loaded.warnings), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,119 @@
+//! What the invoker keeps: invocations with their payloads and attempts, epochs, durable counters.
+//!
+//! Invariants:
+//! - An invocation id is stored once. Which rows of a batch are new is found out exactly.
+//! - A row is `running` only while it has an owner, an epoch; only its owner's record of it is taken.
+//! - Counters change in the transaction of what they count: `matched` = `delivered` + `dead` + `cancelled` + rows that
+//!   are pending or running.
+//! - Payloads stand in a table of their own: a succeeded row gives its pages back for the next ones, and lists never
+//!   read them.
+//!
+//! No other module knows SQL.
+
+mod admit;
+mod claim;
+mod epoch;
+mod migration;
+mod read;
+mod record;
+mod retention;
+mod row;
+mod sequence;
+mod sql;
+mod stats;
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub(crate) use admit::Row;
+pub(crate) use claim::Group;
+pub(crate) use epoch::Epoch;
+pub(crate) use migration::Migrator;
+pub(crate) use read::{Filter, Found, Page};
+pub(crate) use retention::Ended;
+pub(crate) use sequence::Sequence;
+pub(crate) use stats::Stats;
+
+use sql::Query;
+
+/// Most rows that one statement writes.
+const ROWS_PER_STATEMENT_MAX: usize = 128;
+/// Most rows that one transaction of a clean-up touches.
+const ROWS_PER_SWEEP_MAX: usize = 500;
+/// Write transactions at once on a server that takes several.
+const WRITERS_MAX: usize = 4;
+
+/// The invoker's database.
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: DatabaseConnection,
+    /// Turns at writing. SQLite has one writer; waiting here is fair and wakes at once, its own lock is neither.
+    turns: Semaphore,
+}
+
+/// Why a batch was not written. Nothing of it was.
+#[derive(Debug)]
+pub(crate) enum BatchError {
+    /// One of the invocations is stored already.
+    Duplicate,
+    /// One of the records is of a row that this process does not own any more.
+    NotOurs,
+    /// The epoch has ended: this process was taken for dead.
+    EpochEnded,
+    /// The database did not do it.
+    Db(tripline_db::Error),
+}
+
+impl From<DbErr> for BatchError {
+    fn from(error: DbErr) -> Self {
+        Self::Db(tripline_db::Error(error))
+    }
+}
+
+/// A transaction that has its turn.
+struct Write<'a> {
+    tx: DatabaseTransaction,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Write<'_> {
+    async fn run(&self, query: Query) -> Result<u64, DbErr> {
+        Ok(self.tx.execute_raw(query.build()).await?.rows_affected())
+    }
+
+    /// Whether the epoch still lives. Until this transaction ends, nobody can take it back.
+    async fn guard(&self, store: &Store, epoch: i64) -> Result<bool, DbErr> {
+        let mut query = store.query("UPDATE epochs SET slot=slot WHERE epoch=");
+        query.bind(epoch);
+        Ok(self.run(query).await? == 1)
+    }
+
+    async fn commit(self) -> Result<(), DbErr> {
+        self.tx.commit().await
+    }
+}
+
+impl Store {
+    pub(crate) fn new(db: DatabaseConnection) -> Self {
+        let sqlite = db.get_database_backend() == DbBackend::Sqlite;
+        let turns = Semaphore::new(if sqlite { 1 } else { WRITERS_MAX });
+        Self { db, turns }
+    }
+
+    fn query(&self, sql: &str) -> Query {
+        Query::new(self.db.get_database_backend(), sql)
+    }
+
+    async fn write(&self) -> Result<Write<'_>, DbErr> {
+        let turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        Ok(Write { tx: tripline_db::begin_write(&self.db).await?, _turn: turn })
+    }
+
+    /// Waits until it is this caller's turn to write. What comes in meanwhile can go into the same transaction.
+    pub(crate) async fn turn_comes(&self) {
+        drop(self.turns.acquire().await);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! What the store promises, on every database it runs on.
+
+mod suite;
+
+use secrecy::SecretString;
+use tripline_testkit::{mariadb, postgres};
+
+use super::{Migrator, Store};
+
+async fn open(url: String) -> Store {
+    let options = tripline_db::Options { url: SecretString::from(url), connections_max: 4 };
+    Store::new(tripline_db::open::<Migrator>(&options, || 0.5).await.unwrap())
+}
+
+/// A test per promise and database; each has a database of its own.
+macro_rules! promises {
+    ($($promise:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $promise() {
+                let dir = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}", dir.path().join("invoker.db").display());
+                super::suite::$promise(super::open(url).await).await;
+            })*
+        }
+        mod on_mariadb {
+            $(#[tokio::test]
+            async fn $promise() {
+                let url = super::mariadb().await.database().await.unwrap();
+                super::suite::$promise(super::open(url).await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $promise() {
+                let url = super::postgres().await.database().await.unwrap();
+                super::suite::$promise(super::open(url).await).await;
+            })*
+        }
+    };
+}
+
+promises! {
+    an_id_is_stored_once_and_an_odd_one_undoes_its_whole_batch,
+    a_record_changes_its_row_payload_attempts_and_counters_together,
+    a_record_of_a_row_that_is_not_ours_any_more_is_refused_with_its_batch,
+    due_rows_are_claimed_by_one_epoch_only_longest_waiting_first,
+    what_a_dead_process_was_running_is_pending_and_due_again,
+    an_ended_epoch_writes_nothing,
+    rows_that_wait_are_made_due_or_cancelled_by_group,
+    lists_go_backwards_by_filter_and_never_show_another_tenants,
+    records_end_with_their_retention_and_others_stay,
+    a_hold_lasts_until_its_time,
+}

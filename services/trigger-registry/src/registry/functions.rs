@@ -1,0 +1,104 @@
+//! Acts on functions.
+
+use std::collections::BTreeMap;
+
+use tripline_kernel::{Name, TenantUid, Uid};
+
+use super::{Error, Registry};
+use crate::condition::Condition;
+use crate::function::{Draft, Function};
+use crate::resource::Kind;
+use crate::store;
+
+/// What putting a function came to.
+pub(crate) struct NewFunction {
+    pub(crate) function: Function,
+    /// The signing secret, if the function was created: shown this once.
+    pub(crate) signing_secret: Option<String>,
+}
+
+/// One thing that a deletion took with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    /// `function`, `trigger`, `relation` or `rule`.
+    pub(crate) kind: &'static str,
+    /// Its own name; for a relation that of its trigger, for a rule that of its function.
+    pub(crate) name: Name,
+    pub(crate) uid: Uid,
+}
+
+impl Registry {
+    /// Creates a function, or replaces what its owner says of it.
+    pub(crate) async fn put_function(&self, draft: Draft) -> Result<NewFunction, Error> {
+        let spec = draft
+            .check(&self.targets)
+            .map_err(|faults| Error::Invalid { kind: Kind::Function, faults })?;
+        let mut write = self.store.write().await?;
+        let found: Option<Function> = store::named(write.db(), draft.tenant, &draft.name).await?;
+        draft.condition.check(Kind::Function, &draft.name, found.as_ref().map(|f| &f.meta))?;
+        let Some(mut function) = found else {
+            let mut meta = self.new_meta(draft.tenant, draft.name);
+            write.stamp(&mut meta);
+            let (secret, signing_sealed) = self.secrets.new_signing(meta.uid);
+            let function = Function { meta, spec, signing_sealed };
+            write.insert(&function).await?;
+            write.commit().await?;
+            tracing::info!(
+                function.name = %function.meta.name,
+                function.uid = %function.meta.uid,
+                "created function '{}'", function.meta.name
+            );
+            return Ok(NewFunction { function, signing_secret: Some(secret) });
+        };
+        if function.spec != spec {
+            function.spec = spec;
+            write.stamp(&mut function.meta);
+            write.update(&function).await?;
+            write.commit().await?;
+            tracing::info!(
+                function.name = %function.meta.name,
+                function.uid = %function.meta.uid,
+                revision = function.meta.revision,
+                "replaced function '{}'", function.meta.name
+            );
+        }
+        Ok(NewFunction { function, signing_secret: None })
+    }
+
+    /// Deletes a function and all that hangs on it, and waits, within limits, until its triggers are out of force.
+    pub(crate) async fn delete_function(
+        &self,
+        tenant: TenantUid,
+        name: &Name,
+        condition: Condition,
+    ) -> Result<Vec<Deleted>, Error> {
+        let mut write = self.store.write().await?;
+        let found: Option<Function> = store::named(write.db(), tenant, name).await?;
+        let function = found.ok_or_else(|| Error::not_found(Kind::Function, name.as_str()))?;
+        condition.check(Kind::Function, name, Some(&function.meta))?;
+        let entry = |kind, name: &Name, uid| Deleted { kind, name: name.clone(), uid };
+        let mut triggers = store::using_function(write.db(), tenant, function.meta.uid).await?;
+        let (mut relations, mut rules) = (Vec::new(), BTreeMap::new());
+        for trigger in &mut triggers {
+            for relation in self.begin_removal(&mut write, trigger).await? {
+                relations.push(entry("relation", &trigger.meta.name, relation.uid));
+                // A relation of an earlier definition may count under another function's rule, which may live on.
+                let rule = relation.rule.filter(|_| relation.function == function.meta.uid);
+                rules.extend(rule.map(|rule| (rule, entry("rule", name, rule))));
+            }
+        }
+        write.remove(&function).await?;
+        write.commit().await?;
+        tracing::info!(
+            function.name = %name,
+            function.uid = %function.meta.uid,
+            triggers = triggers.len(),
+            "deleted function '{name}' and the triggers that invoked it"
+        );
+        self.settle(triggers.iter().map(|trigger| trigger.meta.uid).collect()).await;
+        let function = entry("function", name, function.meta.uid);
+        let triggers = triggers.iter().map(|t| entry("trigger", &t.meta.name, t.meta.uid));
+        let all = std::iter::once(function).chain(triggers).chain(relations);
+        Ok(all.chain(rules.into_values()).collect())
+    }
+}
