@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tripline_kernel::Fault;
 
-/// Libraries whose news is no news, unless the filter names them.
-const QUIET: &str = "actix_server=warn,sea_orm_migration=warn";
+/// Libraries whose news is no news, unless the filter names them. What lapin calls an error, such as a channel that
+/// closes, its adapter handles and tells of where it matters.
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,lapin=off";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]

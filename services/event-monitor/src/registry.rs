@@ -16,8 +16,6 @@ use tripline_contracts::pb;
 use tripline_kernel::Uid;
 use tripline_source::Settings;
 
-#[cfg(test)]
-pub(crate) use control::Rebuilt;
 pub(crate) use control::{Control, Registry};
 pub(crate) use follow::Follower;
 

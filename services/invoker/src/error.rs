@@ -65,9 +65,9 @@ impl Classify for RequestError {
     fn code(&self) -> Cow<'static, str> {
         match self {
             Self::Store(error) => return error.code(),
-            Self::NoFunction => "no-function",
-            Self::NoInvocation => "no-invocation",
-            Self::NoDeadLetter => "no-dead-letter",
+            Self::NoFunction => "function-not-found",
+            Self::NoInvocation => "invocation-not-found",
+            Self::NoDeadLetter => "dead-letter-not-found",
             Self::InvalidCursor => "invalid-cursor",
             Self::InvalidState(_) => "invalid-state",
             Self::NotReady => "functions-not-known-yet",

@@ -166,14 +166,6 @@ impl Snapshot {
         self.read().paused_here.contains(&trigger)
     }
 
-    /// Whether the trigger is known and its invocations may run.
-    pub(crate) fn runs(&self, trigger: Uid) -> bool {
-        let state = self.read();
-        let known = state.triggers.get(&trigger);
-        let running = known.is_some_and(|known| known.standing == Standing::Running);
-        running && !state.paused_here.contains(&trigger)
-    }
-
     /// Stops the trigger here, until the registry says how it stands.
     pub(crate) fn pause_here(&self, trigger: Uid) {
         self.write().paused_here.insert(trigger);

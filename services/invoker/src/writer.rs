@@ -16,10 +16,10 @@ use tripline_kernel::{Classify as _, Clock, Entropy, ErrorKind, Timestamp, Uid, 
 use tripline_runtime::Check;
 
 use crate::dispatcher::Reply;
-use crate::invocation::{Outcome, Record};
+use crate::invocation::{Outcome, Record, reason};
 use crate::metrics::Metrics;
 use crate::schedule::Schedule;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Known, Snapshot, Standing};
 use crate::store::{BatchError, Group, Row, Store};
 use crate::tenure::Tenure;
 use crate::todo::Todo;
@@ -282,10 +282,10 @@ impl Writer {
                     let earliest = due.entry(record.function).or_insert(at);
                     *earliest = at.min(*earliest);
                 }
-                // The trigger may have been resumed before this row was there to be found.
                 Outcome::Pending { at: None, .. } => {
-                    if let Some(trigger) = record.trigger.filter(|&uid| self.snapshot.runs(uid)) {
-                        self.chores.put(Chore::MakeDue(Group::Trigger(trigger)));
+                    if let Some(chore) = record.trigger.and_then(|uid| self.overtaken(uid, record))
+                    {
+                        self.chores.put(chore);
                     }
                 }
                 Outcome::Succeeded | Outcome::Dead(_) | Outcome::Cancelled(_) => {}
@@ -293,6 +293,23 @@ impl Writer {
         }
         for (function, at) in due {
             self.schedule.at(function, at);
+        }
+    }
+
+    /// What a parked row missed: its trigger was resumed or deleted before the row was there to be found.
+    fn overtaken(&self, trigger: Uid, record: &Record) -> Option<Chore> {
+        let group = Group::Trigger(trigger);
+        let cancel = Some(Chore::Cancel(group, record.tenant, reason::TRIGGER_GONE));
+        match self.snapshot.trigger(trigger) {
+            Known::Gone => cancel,
+            Known::Is(known) => match known.standing {
+                Standing::Deleting => cancel,
+                Standing::Running if !self.snapshot.is_paused_here(trigger) => {
+                    Some(Chore::MakeDue(group))
+                }
+                Standing::Running | Standing::Paused => None,
+            },
+            Known::NotYet => None,
         }
     }
 

@@ -16,6 +16,8 @@ const FRAMES_WAITING_MAX: usize = 8192;
 const BYTES_WAITING_MAX: usize = 64 << 20;
 /// The writer takes frames for one round until they have this many bytes.
 const ROUND_BYTES_MAX: usize = 8 << 20;
+/// How many places an empty queue keeps.
+const FRAMES_KEPT: usize = 64;
 
 /// Who is told what became of a command.
 pub(super) type Answer = oneshot::Sender<Result<(), Error>>;
@@ -154,11 +156,8 @@ impl State {
         self.bytes -= round.iter().map(Command::payload_bytes).sum::<usize>();
         if self.waiting.is_empty() {
             // A burst must not hold its memory for ever.
-            self.waiting.shrink_to(ENTRIES_KEPT);
+            self.waiting.shrink_to(FRAMES_KEPT);
         }
         round
     }
 }
-
-/// How many places an empty queue keeps.
-const ENTRIES_KEPT: usize = 64;

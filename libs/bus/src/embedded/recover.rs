@@ -94,17 +94,24 @@ impl Recovery<'_> {
         stream: Stream,
         mut bases: BTreeSet<Offset>,
     ) -> Result<Option<Recovered>, OpenError> {
-        let last = loop {
-            let Some(base) = bases.pop_last() else {
+        let Some(mut base) = bases.pop_last() else {
+            return Ok(None);
+        };
+        let mut last = self.open(stream, base)?;
+        let torn = last.is_none().then_some(base);
+        if torn.is_some() {
+            let Some(before) = bases.pop_last() else {
+                self.remove_torn(stream, base)?;
                 return Ok(None);
             };
-            // Of several, only the last one can be torn: the others were synced before it was made.
-            match self.open(stream, base)? {
-                Some(last) => break last,
-                None => self.remove_torn(stream, base)?,
-            }
-        };
-        let (active, retention, next) = scan_active(&last)?;
+            base = before;
+            last = self.open(stream, base)?;
+        }
+        let last = last.ok_or_else(|| headless(stream, base))?;
+        let (active, retention, next) = scan_active(&last, torn)?;
+        if let Some(torn) = torn {
+            self.remove_torn(stream, torn)?;
+        }
         let mut sealed = VecDeque::with_capacity(bases.len());
         let mut following = active.base;
         for base in bases.into_iter().rev() {
@@ -128,10 +135,7 @@ impl Recovery<'_> {
             }
             // Records are only written once the header is synced.
             None if bytes <= SegmentHeader::BYTES as u64 => Ok(None),
-            Some(_) | None => {
-                let why = "the segment does not begin with its header".to_owned();
-                Err(OpenError::Corrupt { file: name, at: 0, why })
-            }
+            Some(_) | None => Err(headless(stream, base)),
         }
     }
 
@@ -148,10 +152,7 @@ impl Recovery<'_> {
         base: Offset,
         following: Offset,
     ) -> Result<Sealed, OpenError> {
-        let Some(open) = self.open(stream, base)? else {
-            let (file, why) = (segment::name(stream, base), "the segment has no header".to_owned());
-            return Err(OpenError::Corrupt { file, at: 0, why });
-        };
+        let open = self.open(stream, base)?.ok_or_else(|| headless(stream, base))?;
         let failed = |source| OpenError::Disk { action: format!("read {}", open.name), source };
         let mut scan = Scan::new(&*open.file, open.header.seed(), open.bytes);
         let mark_at = open.bytes.saturating_sub(Header::BYTES as u64);
@@ -178,12 +179,26 @@ impl Recovery<'_> {
     }
 }
 
+/// A segment that another one was made after has its header.
+fn headless(stream: Stream, base: Offset) -> OpenError {
+    let why = "the segment does not begin with its header".to_owned();
+    OpenError::Corrupt { file: segment::name(stream, base), at: 0, why }
+}
+
 /// Finds the end of the last segment and makes it durable.
-fn scan_active(open: &OpenFile) -> Result<(Active, Retention, Offset), OpenError> {
+///
+/// When the next one was already being made, at `following`, this one had been synced whole.
+fn scan_active(
+    open: &OpenFile,
+    following: Option<Offset>,
+) -> Result<(Active, Retention, Offset), OpenError> {
     let failed = |source| OpenError::Disk { action: format!("recover {}", open.name), source };
     let (base, seed) = (open.header.base, open.header.seed());
     let mut scan = Scan::new(&*open.file, seed, open.bytes);
     let walked = walk(&mut scan, base).map_err(failed)?;
+    if following.is_some_and(|following| walked.torn || walked.next != following) {
+        return Err(open.corrupt(walked.at, format!("frame {} cannot be read", walked.next)));
+    }
     if walked.torn {
         if scan.shows_settled(walked.at, walked.next).map_err(failed)? {
             let why = format!("frame {} was confirmed and cannot be read", walked.next);

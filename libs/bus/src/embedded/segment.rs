@@ -112,12 +112,12 @@ mod tests {
         }
 
         #[test]
-        fn a_header_with_any_bit_flipped_is_refused(byte in 0..SegmentHeader::BYTES, bit in 0..8) {
+        fn a_header_with_any_bit_flipped_is_refused(byte in 0..SegmentHeader::BYTES, bit in 0..8_u8) {
             let stream = Stream { bus: DEFAULT_TENANT, partition: 3 };
             let retention = Retention { time: Duration::from_secs(1), bytes: 2 };
             let header = SegmentHeader { stream, base: 7, retention, made_at: Timestamp::from_micros(9) };
             let mut bytes = header.encode();
-            bytes[byte] ^= 1 << bit;
+            bytes[byte] ^= 1_u8 << bit;
             prop_assert_eq!(SegmentHeader::decode(&bytes), None);
         }
     }

@@ -107,7 +107,8 @@ impl Writer {
     fn check_room(&self, commands: &[Command]) -> Result<(), Error> {
         let unavailable = |text: String| Error::Unavailable(text);
         let free = self.disk.free_bytes();
-        let free = free.map_err(|error| unavailable(format!("the disk does not answer: {error}")))?;
+        let free =
+            free.map_err(|error| unavailable(format!("the disk does not answer: {error}")))?;
         let bytes = |command: &Command| (Header::BYTES + command.payload_bytes()) as u64;
         let needed = commands.iter().map(bytes).sum::<u64>() + ROUND_EXTRA_BYTES;
         if free < needed.saturating_add(self.reserve_bytes) {
@@ -121,8 +122,7 @@ impl Writer {
 
     fn stage(&mut self, command: Command) -> io::Result<()> {
         let disk = Arc::clone(&self.disk);
-        let desk =
-            Desk { disk: &*disk, segment_bytes: self.segment_bytes, now: self.clock.now() };
+        let desk = Desk { disk: &*disk, segment_bytes: self.segment_bytes, now: self.clock.now() };
         let stream = match command {
             Command::Append(submission) => {
                 let stream = submission.stream;
@@ -136,26 +136,24 @@ impl Writer {
                 }
                 first.then_some(stream)
             }
-            Command::Create { stream, retention, answer } => {
-                match self.streams.get_mut(&stream) {
-                    Some(writing) => {
-                        let first = !writing.is_touched();
-                        writing.set_retention(&desk, retention, answer);
-                        first.then_some(stream)
-                    }
-                    None => match Writing::create(&desk, stream, retention) {
-                        Ok(writing) => {
-                            self.add(stream, writing);
-                            let _ = answer.send(Ok(()));
-                            None
-                        }
-                        Err(error) => {
-                            let _ = answer.send(Err(stopped()));
-                            return Err(error);
-                        }
-                    },
+            Command::Create { stream, retention, answer } => match self.streams.get_mut(&stream) {
+                Some(writing) => {
+                    let first = !writing.is_touched();
+                    writing.set_retention(&desk, retention, answer);
+                    first.then_some(stream)
                 }
-            }
+                None => match Writing::create(&desk, stream, retention) {
+                    Ok(writing) => {
+                        self.add(stream, writing);
+                        let _ = answer.send(Ok(()));
+                        None
+                    }
+                    Err(error) => {
+                        let _ = answer.send(Err(stopped()));
+                        return Err(error);
+                    }
+                },
+            },
         };
         self.touched.extend(stream);
         Ok(())

@@ -6,7 +6,7 @@ pub(super) mod lease {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "leases")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub tenant: Vec<u8>,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -21,7 +21,7 @@ pub(super) mod lease {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -32,7 +32,7 @@ pub(super) mod checkpoint {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "checkpoints")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub tenant: Vec<u8>,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -48,7 +48,7 @@ pub(super) mod checkpoint {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -59,7 +59,7 @@ pub(super) mod bus {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "buses")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub tenant: Vec<u8>,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -72,7 +72,7 @@ pub(super) mod bus {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -83,7 +83,7 @@ pub(super) mod source_status {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "source_status")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub tenant: Vec<u8>,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -97,7 +97,7 @@ pub(super) mod source_status {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -108,7 +108,7 @@ pub(super) mod source_memory {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "source_memory")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub tenant: Vec<u8>,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -119,7 +119,7 @@ pub(super) mod source_memory {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 }

@@ -107,7 +107,7 @@ impl Store {
 
     /// Every lease, whoever holds it.
     pub(crate) async fn leases(&self) -> Result<Vec<Lease>, Error> {
-        Entity::find().all(&self.db).await?.into_iter().map(lease).collect()
+        Entity::find().all(&self.db).await?.iter().map(lease).collect()
     }
 
     /// Makes leases, held by nobody, for units that have none.
@@ -218,7 +218,7 @@ pub(super) fn any_of(units: &[Unit]) -> Condition {
     })
 }
 
-fn lease(row: Model) -> Result<Lease, Error> {
+fn lease(row: &Model) -> Result<Lease, Error> {
     let kind = match row.kind {
         0 => UnitKind::Replica,
         1 => UnitKind::Partition,

@@ -24,13 +24,26 @@ impl MigrationName for First {
 }
 
 #[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths, reason = "the trait is declared so")]
 impl MigrationTrait for First {
+    /// May run again after a crash half-way, where the server commits each table by itself.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
-        for table in [leases(), checkpoints(backend), buses(), source_status(backend)] {
+        let tables = [
+            leases(),
+            checkpoints(backend),
+            buses(),
+            source_status(backend),
+            source_memory(backend),
+        ];
+        for mut table in tables {
+            if backend == DatabaseBackend::MySql {
+                // Text is compared as bytes, as the others do by themselves.
+                table.character_set("utf8mb4").collate("utf8mb4_bin");
+            }
             manager.create_table(table).await?;
         }
-        manager.create_table(source_memory(backend)).await
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -102,7 +115,7 @@ fn source_memory(backend: DatabaseBackend) -> TableCreateStatement {
         .to_owned()
 }
 
-/// A table with this primary key. Text is compared as bytes.
+/// A table with this primary key.
 fn table(name: &str, key: &[&str]) -> TableCreateStatement {
     let mut primary = Index::create();
     for part in key {
@@ -110,8 +123,7 @@ fn table(name: &str, key: &[&str]) -> TableCreateStatement {
     }
     Table::create()
         .table(Alias::new(name))
-        .character_set("utf8mb4")
-        .collate("utf8mb4_bin")
+        .if_not_exists()
         .primary_key(&mut primary)
         .to_owned()
 }

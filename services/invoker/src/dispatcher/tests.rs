@@ -73,11 +73,9 @@ fn jobs_leave_in_the_order_they_came_and_a_backlog_keeps_what_is_new_behind_it()
     let (dispatcher, schedule) = dispatcher();
     fill(&dispatcher, SLOW);
     assert_eq!(dispatcher.room(SLOW, NOW), Room::None);
-    let mut expected = i64::from(LIMIT);
-    for _ in 0..WAITING_MAX - WAITING_LOW {
+    for expected in (i64::from(LIMIT)..).take(WAITING_MAX - WAITING_LOW) {
         let next = dispatcher.next(SLOW, LIMIT, NOW).unwrap();
         assert_eq!(next.invocation.seq, expected);
-        expected += 1;
         assert!(!dispatcher.reserve(SLOW, 1), "the stored ones come first");
     }
     assert_eq!(schedule.take(NOW), Ok(Due::Function(SLOW)), "there is room again");
