@@ -138,7 +138,7 @@ async fn loaded(args: &Args, system: &System) -> anyhow::Result<Value> {
     )
     .await?;
     let trigger = json!({"function": "load", "pattern": {"type": ["dev.tripline.load"]}});
-    api.put("/v1/triggers/load", &trigger).await?;
+    api.put_trigger("load", &trigger, DRAIN_MAX).await?;
     let publisher = Publisher {
         gateway: system.url().trim_start_matches("http://").parse()?,
         api_key: format!("Bearer {}", system.api_key()),

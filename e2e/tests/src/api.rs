@@ -84,6 +84,25 @@ impl Api {
         Ok(answer)
     }
 
+    /// PUT of a trigger, and the wait until it is in force: the first one of a new installation waits for the log.
+    ///
+    /// # Errors
+    /// As [`Self::put`], and when the trigger is not active within `deadline`.
+    pub async fn put_trigger(
+        &self,
+        name: &str,
+        body: &Value,
+        deadline: Duration,
+    ) -> anyhow::Result<()> {
+        let path = format!("/v1/triggers/{name}");
+        self.put(&path, body).await?;
+        tripline_testkit::wait_until(deadline, async || {
+            self.get(&path).await.is_ok_and(|(_, trigger)| trigger["state"] == "active")
+        })
+        .await
+        .with_context(|| format!("trigger {name} is not in force"))
+    }
+
     /// Publishes one event to the default bus.
     ///
     /// # Errors

@@ -140,6 +140,20 @@ impl LogEntry {
 }
 
 impl Accepted {
+    /// What makes another entry a copy of this one: the event's identity, and the source that brought it, if one did.
+    ///
+    /// Two sources that watch the same bucket bring the same event, each for its own triggers: neither is a copy.
+    #[must_use]
+    pub fn identity(&self) -> u128 {
+        match self.origin {
+            Origin::ApiKey(_) => self.event.identity(),
+            Origin::Source(uid) => {
+                let (source, id) = (self.event.source(), self.event.id());
+                crate::invocation::digest([&uid.as_bytes()[..], source.as_bytes(), id.as_bytes()])
+            }
+        }
+    }
+
     fn encoded_len(&self) -> usize {
         let event = &self.event;
         let texts = [

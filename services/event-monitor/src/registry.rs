@@ -3,7 +3,7 @@
 //! A [`Snapshot`] holds the buses and sources as last heard of. It is all that routing and sources go by, so they go on
 //! while the registry is away. Buses are stored as well; sources are not, since their settings hold secrets.
 
-mod control;
+pub(crate) mod control;
 mod follow;
 
 use std::collections::BTreeMap;

@@ -112,10 +112,13 @@ impl Dispatcher {
     }
 
     /// Puts in a job that has room reserved, behind those that wait. Gives back the job to run now, if a slot is free;
-    /// whoever gets it calls [`Dispatcher::next`] when it is done.
+    /// whoever gets it calls [`Dispatcher::next`] when it is done. Once draining it lets the job go, as it did the others.
     pub(crate) fn put(&self, job: Job, limit: u32, now: Timestamp) -> Option<Job> {
         let mut state = self.lock();
         let function = job.invocation.function;
+        if state.draining {
+            return None;
+        }
         let queue = state.functions.entry(function).or_default();
         queue.reserved = queue.reserved.saturating_sub(1);
         queue.waiting.push_back(job);

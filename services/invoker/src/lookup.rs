@@ -21,7 +21,7 @@ use crate::snapshot::{Rule, Trigger};
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a yes is remembered. A trigger's revision never changes; a rule that ends is forgotten at once.
 const YES_FOR: Duration = Duration::from_secs(60);
-/// How long a no, or no answer, is remembered, so that many rows ask once.
+/// How long a no is remembered, so that many rows ask once; and how long nobody is asked after nobody has answered.
 const NO_FOR: Duration = Duration::from_secs(1);
 /// Most answers remembered of each sort.
 const ANSWERS_MAX: usize = 10_000;
@@ -87,13 +87,15 @@ impl Lookup {
 
 struct Answers<K, T> {
     known: Mutex<HashMap<K, (Instant, Found<T>)>>,
+    /// Until when nobody is asked, since nobody answered.
+    away_until: Mutex<Option<Instant>>,
     /// One question at a time: those who come meanwhile mostly want the same answer.
     turn: Semaphore,
 }
 
 impl<K, T> Default for Answers<K, T> {
     fn default() -> Self {
-        Self { known: Mutex::default(), turn: Semaphore::new(1) }
+        Self { known: Mutex::default(), away_until: Mutex::default(), turn: Semaphore::new(1) }
     }
 }
 
@@ -115,7 +117,14 @@ impl<K: Eq + Hash + Copy, T: Clone> Answers<K, T> {
             Ok(Err(status)) if status.code() == Code::NotFound => Found::No,
             Ok(Err(_)) | Err(_) => Found::Away,
         };
-        let lasts = if matches!(found, Found::Is(_)) { YES_FOR } else { NO_FOR };
+        let lasts = match found {
+            Found::Is(_) => YES_FOR,
+            Found::No => NO_FOR,
+            Found::Away => {
+                *self.away_until() = Some(Instant::now() + NO_FOR);
+                return found;
+            }
+        };
         let mut known = self.lock();
         if known.len() >= ANSWERS_MAX {
             known.clear();
@@ -125,13 +134,19 @@ impl<K: Eq + Hash + Copy, T: Clone> Answers<K, T> {
     }
 
     fn known(&self, key: &K) -> Option<Found<T>> {
-        let mut known = self.lock();
-        let (until, found) = known.get(key)?;
-        if *until > Instant::now() {
-            return Some(found.clone());
+        let now = Instant::now();
+        let known = self.lock().get(key).cloned();
+        match known {
+            Some((until, found)) if until > now => Some(found),
+            Some(_) | None => {
+                let away = self.away_until().is_some_and(|until| until > now);
+                away.then_some(Found::Away)
+            }
         }
-        known.remove(key);
-        None
+    }
+
+    fn away_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.away_until.lock().expect("nothing panics while it holds this lock")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, (Instant, Found<T>)>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -63,7 +63,10 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
 
     let mut tasks = Tasks::default();
     let writer = tokio::spawn(writer.run(inbox));
-    tasks.until_stop("epoch", Arc::clone(&keeper).keep(context.stop.clone()), &context.stop);
+    // Calls may go on after the stop: so does the epoch.
+    let renewals = CancellationToken::new();
+    let renewing = tokio::spawn(Arc::clone(&keeper).keep(renewals.clone()));
+    let _until_dropped = renewals.clone().drop_guard();
     tasks.cancelled("upkeep", upkeep::work(Arc::clone(&core)), &context.stop);
     tasks.cancelled(
         "pauses",
@@ -98,8 +101,18 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     }
 
     let outcome = tasks.first_failure(&context.stop).await;
-    drain(&core, &keeper, writer, (tasks, Duration::from_secs(options.drain_seconds))).await;
+    let grace = Duration::from_secs(options.drain_seconds);
+    drain(&core, &keeper, Ending { tasks, writer, renewals, renewing, grace }).await;
     outcome
+}
+
+/// What is to end, and how long it may take.
+struct Ending {
+    tasks: Tasks,
+    writer: JoinHandle<()>,
+    renewals: CancellationToken,
+    renewing: JoinHandle<()>,
+    grace: Duration,
 }
 
 struct Started {
@@ -229,37 +242,34 @@ impl Tasks {
 }
 
 /// Ends in order: nothing new starts, lanes finish their frame, calls end, records are written, the epoch ends.
-async fn drain(
-    core: &Core,
-    keeper: &Keeper,
-    writer: tokio::task::JoinHandle<()>,
-    (mut tasks, grace): (Tasks, Duration),
-) {
+async fn drain(core: &Core, keeper: &Keeper, mut ending: Ending) {
     core.dispatcher.drain();
     core.calls.close();
-    let ending = async {
-        while tasks.set.join_next().await.is_some() {}
+    let calls = async {
+        while ending.tasks.set.join_next().await.is_some() {}
         core.calls.wait().await;
     };
-    if timeout(grace, ending).await.is_err() {
+    if timeout(ending.grace, calls).await.is_err() {
         tracing::warn!("calls that are still under way are given back; they will be made again");
     }
     let closing = async {
         core.writer.close().await;
-        if writer.await.is_err() {
+        if ending.writer.await.is_err() {
             tracing::error!("the writer has panicked");
+        }
+        ending.renewals.cancel();
+        if ending.renewing.await.is_err() {
+            tracing::error!("the keeper of the epoch has panicked");
         }
         keeper.end().await
     };
     match timeout(CLOSE_WAIT, closing).await {
         Ok(Ok(0)) => {}
         Ok(Ok(rows)) => tracing::info!(rows, "gave back what was not run"),
-        Ok(Err(error)) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the epoch could not be ended; others will take it back"
-            );
-        }
+        Ok(Err(error)) => tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the epoch could not be ended; others will take it back"
+        ),
         Err(_) => tracing::warn!("the database did not answer; others will take the epoch back"),
     }
 }

@@ -199,7 +199,7 @@ async fn a_source_that_cannot_run_says_why() -> anyhow::Result<()> {
     let receiver = Receiver::start();
     let function = json!({"target": {"kind": "http", "url": receiver.url("/")}});
     api.put("/v1/functions/works", &function).await?;
-    api.put("/v1/triggers/works", &json!({"function": "works"})).await?;
+    api.put_trigger("works", &json!({"function": "works"}), DEADLINE).await?;
     let event = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t"});
     assert_eq!(api.publish(&event).await?.0, 202);
     receiver.wait_for(1, DEADLINE).await?;

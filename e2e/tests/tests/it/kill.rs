@@ -45,7 +45,7 @@ async fn kill_each(edition: Edition, victims: &[&str]) -> anyhow::Result<()> {
     receiver.verify_with("/count", &[secret.parse()?]);
     let delivery = json!({"max_attempts": 100, "backoff": {"base_ms": 50, "max_ms": 1000}});
     let trigger = json!({"function": "count", "pattern": {"type": ["dev.tripline.kill"]}, "delivery": delivery});
-    api.put("/v1/triggers/count", &trigger).await?;
+    api.put_trigger("count", &trigger, ACCEPT_MAX).await?;
 
     let mut random = StdRng::seed_from_u64(SEED);
     let each = EVENTS / victims.len();

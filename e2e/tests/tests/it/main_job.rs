@@ -115,8 +115,7 @@ async fn source(api: &Api, bucket: &Bucket, name: &str, more: Value) -> anyhow::
 
 async fn trigger(api: &Api, name: &str, source: &str, pattern: Value) -> anyhow::Result<()> {
     let body = json!({"bus": "default", "source": source, "function": name, "pattern": pattern});
-    let trigger = api.put(&format!("/v1/triggers/{name}"), &body).await?;
-    assert_eq!(trigger["state"], "active", "{trigger}");
+    api.put_trigger(name, &body, DEADLINE).await?;
     Ok(())
 }
 

@@ -215,3 +215,57 @@ impl<'f> Scan<'f> {
         Ok(self.bytes.get(begin..begin + bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::disk::Disk as _;
+    use super::super::lossy_disk::LossyDisk;
+    use super::*;
+
+    fn header(offset: Offset, settled: Offset, micros: i64) -> Header {
+        let appended_at = Timestamp::from_micros(micros);
+        Header { kind: Kind::Frame, payload_bytes: 3, offset, settled, appended_at, payload_crc: 9 }
+    }
+
+    fn encoded(header: &Header, seed: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        header.encode(seed, &mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_crosses_unchanged_and_only_in_its_own_segment(offset: u64, settled: u64, micros: i64, seed: u32) {
+            let header = header(offset, settled, micros);
+            prop_assert_eq!(Header::decode(&encoded(&header, seed), seed), Some(header));
+            prop_assert_eq!(Header::decode(&encoded(&header, seed), seed ^ 1), None);
+        }
+
+        #[test]
+        fn a_header_with_any_bit_flipped_is_none(byte in 0..Header::BYTES, bit in 0..8_u8) {
+            let mut bytes = encoded(&header(1, 2, 3), 4);
+            bytes[byte] ^= 1_u8 << bit;
+            prop_assert_eq!(Header::decode(&bytes, 4), None);
+        }
+    }
+
+    #[test]
+    fn what_was_settled_is_found_wherever_it_lies_and_only_when_it_is_beyond() {
+        let lengths =
+            [0, 1, READ_BYTES - Header::BYTES, READ_BYTES - 20, READ_BYTES, 2 * READ_BYTES - 60];
+        for before in lengths {
+            let disk = LossyDisk::new();
+            let file = disk.create("a").unwrap();
+            // Bytes that look like the beginning of a header, everywhere.
+            let mut bytes = vec![MAGIC.to_le_bytes()[0]; before];
+            bytes.extend(encoded(&header(7, 5, 0), 1));
+            file.write_at(0, &bytes).unwrap();
+            let mut scan = Scan::new(&*file, 1, bytes.len() as u64);
+            assert!(scan.shows_settled(0, 4).unwrap(), "{before}: frame 4 was durable");
+            assert!(!scan.shows_settled(0, 5).unwrap(), "{before}: frame 5 may not have been");
+            assert!(!Scan::new(&*file, 2, bytes.len() as u64).shows_settled(0, 4).unwrap());
+        }
+    }
+}

@@ -230,10 +230,11 @@ impl Routing {
         for (index, entry) in entries.into_iter().enumerate() {
             let entry = LogEntry::decode(entry).map_err(|_| Unreadable { offset, index })?;
             // One past retention may not have been routed, so that no other may count as its copy.
-            if let LogEntry::Event(Accepted { event, accepted_at, .. }) = entry
-                && accepted_at >= terms.retained_from
+            if let LogEntry::Event(accepted) = entry
+                && accepted.accepted_at >= terms.retained_from
             {
-                self.window.is_copy(event.identity(), accepted_at, offset, terms.dedupe_window);
+                let (identity, at) = (accepted.identity(), accepted.accepted_at);
+                self.window.is_copy(identity, at, offset, terms.dedupe_window);
             }
         }
         Ok(())
@@ -244,7 +245,7 @@ impl Routing {
             self.expired += 1;
             return;
         }
-        let (identity, at) = (accepted.event.identity(), accepted.accepted_at);
+        let (identity, at) = (accepted.identity(), accepted.accepted_at);
         if self.window.is_copy(identity, at, cursor.offset, terms.dedupe_window) {
             self.progress.current().deduplicated += 1;
             return;

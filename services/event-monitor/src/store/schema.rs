@@ -121,11 +121,7 @@ fn table(name: &str, key: &[&str]) -> TableCreateStatement {
     for part in key {
         primary.col(Alias::new(*part));
     }
-    Table::create()
-        .table(Alias::new(name))
-        .if_not_exists()
-        .primary_key(&mut primary)
-        .to_owned()
+    Table::create().table(Alias::new(name)).if_not_exists().primary_key(&mut primary).to_owned()
 }
 
 fn column(name: &str) -> ColumnDef {

@@ -117,11 +117,9 @@ impl Write<'_> {
             }
         }
         for ((tenant, function), until) in holds {
-            let mut query = store.query("DELETE FROM holds WHERE tenant=");
-            query.bind(sql::uid(tenant)).text(" AND function_uid=").bind(sql::uid(function));
-            self.run(query).await?;
             let mut query = store.query("INSERT INTO holds (tenant,function_uid,until_at) VALUES ");
             query.tuple([sql::uid(tenant), sql::uid(function), sql::time(until)]);
+            query.or_update("tenant,function_uid", &["until_at"], |_, new| new.to_owned());
             self.run(query).await?;
         }
         Ok(())

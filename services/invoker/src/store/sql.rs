@@ -57,6 +57,29 @@ impl Query {
         self.text(" IN ").tuple(values)
     }
 
+    /// Ends an insert with what to do where the row is there already: `columns` are changed to what `change` makes of the
+    /// stored and the new value.
+    pub(super) fn or_update(
+        &mut self,
+        key: &str,
+        columns: &[&str],
+        change: impl Fn(&str, &str) -> String,
+    ) -> &mut Self {
+        let mysql = self.backend == DbBackend::MySql;
+        if mysql {
+            self.text(" ON DUPLICATE KEY UPDATE ");
+        } else {
+            self.text(" ON CONFLICT (").text(key).text(") DO UPDATE SET ");
+        }
+        for (index, column) in columns.iter().enumerate() {
+            let new =
+                if mysql { format!("VALUES({column})") } else { format!("excluded.{column}") };
+            self.text(if index == 0 { "" } else { "," }).text(column).text("=");
+            self.text(&change(column, &new));
+        }
+        self
+    }
+
     /// The statement.
     pub(super) fn build(self) -> Statement {
         Statement::from_sql_and_values(self.backend, self.sql, self.values)

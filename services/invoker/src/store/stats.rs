@@ -44,6 +44,7 @@ impl Changes {
 }
 
 const COLUMNS: &str = "tenant,epoch,matched,delivered,dead,cancelled";
+const COUNTS: [&str; 4] = ["matched", "delivered", "dead", "cancelled"];
 
 impl Store {
     /// The sums over all tenants and epochs.
@@ -69,18 +70,13 @@ impl Write<'_> {
             if *stats == Stats::default() {
                 continue;
             }
-            let mut query = store.query("UPDATE stats SET matched=matched+");
-            query.bind(stats.matched).text(",delivered=delivered+").bind(stats.delivered);
-            query.text(",dead=dead+").bind(stats.dead).text(",cancelled=cancelled+");
-            query.bind(stats.cancelled).text(" WHERE tenant=").bind(sql::uid(tenant));
-            query.text(" AND epoch=").bind(epoch);
-            if self.run(query).await? == 0 {
-                let mut query = store.query(&format!("INSERT INTO stats ({COLUMNS}) VALUES "));
-                let Stats { matched, delivered, dead, cancelled } = *stats;
-                let counts = [epoch, matched, delivered, dead, cancelled].map(Into::into);
-                query.tuple([sql::uid(tenant)].into_iter().chain(counts));
-                self.run(query).await?;
-            }
+            let mut query = store.query(&format!("INSERT INTO stats ({COLUMNS}) VALUES "));
+            let Stats { matched, delivered, dead, cancelled } = *stats;
+            let counts = [epoch, matched, delivered, dead, cancelled].map(Into::into);
+            query.tuple([sql::uid(tenant)].into_iter().chain(counts));
+            let add = |column: &str, new: &str| format!("stats.{column}+{new}");
+            query.or_update("tenant,epoch", &COUNTS, add);
+            self.run(query).await?;
         }
         Ok(())
     }

@@ -126,14 +126,11 @@ impl Relay {
         partitions: u16,
         retention: Retention,
     ) -> Result<(), Error> {
-        let all = async {
-            for stream in streams(bus, partitions) {
-                self.log.create(stream, retention).await?;
-            }
-            Ok(())
-        };
+        let create = |stream| self.log.create(stream, retention);
+        let all = try_join_all(streams(bus, partitions).map(create));
         let made = tokio::time::timeout(LOG_TIMEOUT, all).await;
-        made.map_err(|_| Error::Late("the event log"))?
+        made.map_err(|_| Error::Late("the event log"))??;
+        Ok(())
     }
 
     /// Appends the marker to every partition of the bus.
