@@ -38,7 +38,7 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["tripline-signing"]),
     ("prost", &["tripline-contracts"]),
     ("figment", &["tripline-runtime"]),
-    ("jiff", &["tripline-kernel"]),
+    ("jiff", &["tripline-kernel", "tripline-source-minio", "tripline-target"]),
 ];
 /// Libraries, and the only libraries of this repository that each may use.
 const LIBRARIES: &[(&str, &[&str])] = &[

@@ -61,7 +61,9 @@ fn long_files() -> anyhow::Result<Vec<String>> {
 /// Codes are the literals that end in `.into()` inside an `fn code(&self)`, one a line.
 fn error_codes_without_a_page() -> anyhow::Result<Vec<String>> {
     let mut faults = Vec::new();
-    for file in sources()?.into_iter().filter(|file| !file.starts_with(root().join("xtask"))) {
+    // Tests make up codes of their own.
+    let made_up = |file: &Path| file.iter().any(|part| part == "tests" || part == "xtask");
+    for file in sources()?.into_iter().filter(|file| !made_up(file)) {
         let text = std::fs::read_to_string(&file)?;
         for body in text.split("fn code(&self) -> Cow<'static, str> {").skip(1) {
             let end = body.find("\n    }").unwrap_or(body.len());

@@ -5,6 +5,8 @@
 //! work is dropped at once: others may take it from then on, and epochs refuse what a straggler might still write.
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -129,8 +131,9 @@ impl Keeper {
                     continue;
                 }
                 Some(ended) = self.tasks.join_next_with_id() => {
-                    // What ended by itself is begun again, but not at once.
                     if !self.ended(ended).await? {
+                        // What ended by itself is begun again, but not at once.
+                        next = next.min(Instant::now() + RETRY_AFTER);
                         continue;
                     }
                 }

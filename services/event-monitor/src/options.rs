@@ -23,8 +23,8 @@ pub struct Options {
     /// Most lane entries that one partition's router holds unconfirmed. A lane that stands still stops the partition when
     /// they are used up.
     pub entries_in_flight_max: usize,
-    /// Most events in the dedupe window of one partition, of about 80 bytes each. The oldest leave first.
-    pub dedupe_events_max: usize,
+    /// Most event identities in the dedupe window of one partition, of about 80 bytes each. The oldest leave first.
+    pub dedupe_identities_max: usize,
 }
 
 /// Most lanes.
@@ -37,7 +37,7 @@ impl Default for Options {
             lanes: 16,
             sole_replica: false,
             entries_in_flight_max: 8192,
-            dedupe_events_max: 500_000,
+            dedupe_identities_max: 500_000,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Options {
         }
         for (pointer, limit) in [
             ("/entries_in_flight_max", self.entries_in_flight_max),
-            ("/dedupe_events_max", self.dedupe_events_max),
+            ("/dedupe_identities_max", self.dedupe_identities_max),
         ] {
             if limit == 0 {
                 faults.push(Fault::new(pointer, "out-of-range", "must be at least 1"));
@@ -67,7 +67,7 @@ impl Options {
         Limits {
             lanes: self.lanes,
             entries_max: self.entries_in_flight_max,
-            dedupe_events_max: self.dedupe_events_max,
+            dedupe_identities_max: self.dedupe_identities_max,
         }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
         options.db.url = "".into();
         options.lanes = LANES_MAX + 1;
         options.entries_in_flight_max = 0;
-        options.dedupe_events_max = 0;
+        options.dedupe_identities_max = 0;
         assert_eq!(options.validate().len(), 4);
     }
 }

@@ -1,5 +1,8 @@
 //! Putting the service together, and taking it apart.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;

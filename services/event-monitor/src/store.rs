@@ -34,6 +34,21 @@ impl Store {
     pub(crate) fn new(db: DatabaseConnection) -> Self {
         Self { db }
     }
+
+    /// A new store in a file of its own.
+    #[cfg(test)]
+    pub(crate) async fn in_directory(dir: &std::path::Path) -> Self {
+        let url = format!("sqlite://{}", dir.join("monitor.db").display()).into();
+        let options = tripline_db::Options { url, ..tripline_db::Options::default() };
+        let db = tripline_db::open::<Migrator>(&options, || 0.5).await;
+        Self::new(db.expect("a directory takes a database"))
+    }
+
+    /// Takes the database away.
+    #[cfg(test)]
+    pub(crate) async fn close(&self) {
+        self.db.close_by_ref().await.expect("a database can be closed");
+    }
 }
 
 /// Why the store did not do what was asked.

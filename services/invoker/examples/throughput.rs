@@ -155,8 +155,10 @@ async fn main() {
         Client::new(channel, Prove::new(Arc::clone(&key), Arc::new(SystemClock)))
     };
     let (queue, context) = (Arc::new(Queue::new()), Context::system(stop.clone()));
+    // Nobody calls it here; without a caller's side its server would end.
+    let (_caller, incoming) = transport::in_memory();
     let ports = Ports {
-        listener: Listener::Memory(transport::in_memory().1),
+        listener: Listener::Memory(incoming),
         service_key: Arc::clone(&key),
         registry: serve(Routes::new(RegistryServer::new(Shared(registry)))),
         auth: serve(Routes::new(AuthServer::new(Shared(auth)))),
@@ -183,6 +185,7 @@ async fn main() {
     futures_util::future::join_all(publishers.collect::<Vec<_>>()).await;
     let admitted = started.elapsed();
     while metric(&context, "tripline_invocations_delivered_total") < events {
+        assert!(!service.is_finished(), "the service has ended");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let delivered = started.elapsed();

@@ -22,7 +22,7 @@ use crate::lookup::Lookup;
 use crate::metrics::{Load, Metrics};
 use crate::schedule::Schedule;
 use crate::snapshot::Snapshot;
-use crate::store::{Migrator, Store};
+use crate::store::Store;
 use crate::tenure::{Keeper, Tenure};
 use crate::todo::Todo;
 use crate::writer::{Inbox, Writer};
@@ -87,7 +87,11 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let demand = Demand::new(ports.service_key, Arc::clone(&context.clock));
     let service = InvokerServer::with_interceptor(Service(Arc::clone(&core)), demand);
     let serving = serve(ports.listener, Routes::new(service), context.stop.clone());
-    tasks.set.spawn(async move { serving.await.map_err(Error::from) });
+    let stop = context.stop.clone();
+    tasks.set.spawn(async move {
+        serving.await?;
+        if stop.is_cancelled() { Ok(()) } else { Err(Error::TaskEnded("grpc")) }
+    });
 
     // An event of a function that is not known yet would only be put aside.
     let known = timeout(KNOWLEDGE_WAIT, core.snapshot.complete());
@@ -129,8 +133,7 @@ async fn start(
     checks: &Checks,
 ) -> Result<Started, Error> {
     let entropy = Arc::clone(&context.entropy);
-    let db = tripline_db::open::<Migrator>(&options.db, || entropy.unit()).await?;
-    let store = Arc::new(Store::new(db));
+    let store = Arc::new(Store::open(&options.db, || entropy.unit()).await?);
     let (tenure, schedule) = (Arc::new(Tenure::default()), Arc::new(Schedule::default()));
     let metrics = Arc::new(context.metrics.register(Metrics::register));
     let (handle, inbox) = Writer::channel();
@@ -234,6 +237,7 @@ impl Tasks {
         let outcome = match ended {
             Some(Ok(Ok(()))) if stop.is_cancelled() => Ok(()),
             Some(Ok(Err(error))) => Err(error),
+            // The others say their name.
             Some(Ok(Ok(())) | Err(_)) | None => Err(Error::TaskEnded("one that panicked")),
         };
         stop.cancel();

@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(crate) use admit::Row;
 pub(crate) use claim::Group;
 pub(crate) use epoch::Epoch;
-pub(crate) use migration::Migrator;
+use migration::Migrator;
 pub(crate) use read::{Filter, Found, Page};
 pub(crate) use retention::Ended;
 pub(crate) use sequence::Sequence;
@@ -43,10 +43,16 @@ const ROWS_PER_SWEEP_MAX: usize = 500;
 /// Write transactions at once on a server that takes several.
 const WRITERS_MAX: usize = 4;
 
+/// What SQLite is told on the connection that writes. Its cache must hold all the pages that one transaction changes, or
+/// they are written twice; and pages that change again and again are copied from the log into the file less often.
+const SQLITE_WRITER: [&str; 2] = ["PRAGMA cache_size=-8192", "PRAGMA wal_autocheckpoint=4000"];
+
 /// The invoker's database.
 #[derive(Debug)]
 pub(crate) struct Store {
     db: DatabaseConnection,
+    /// On SQLite one connection that alone writes: a write through another would empty its cache. Else the same as `db`.
+    writer: DatabaseConnection,
     /// Turns at writing. SQLite has one writer; waiting here is fair and wakes at once, its own lock is neither.
     turns: Semaphore,
 }
@@ -94,10 +100,24 @@ impl Write<'_> {
 }
 
 impl Store {
-    pub(crate) fn new(db: DatabaseConnection) -> Self {
-        let sqlite = db.get_database_backend() == DbBackend::Sqlite;
-        let turns = Semaphore::new(if sqlite { 1 } else { WRITERS_MAX });
-        Self { db, turns }
+    /// Opens the database, waiting while it is away.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(crate) async fn open(
+        options: &tripline_db::Options,
+        unit_random: impl Fn() -> f64,
+    ) -> Result<Self, tripline_db::Error> {
+        let db = tripline_db::open::<Migrator>(options, unit_random).await?;
+        if db.get_database_backend() != DbBackend::Sqlite {
+            return Ok(Self { writer: db.clone(), db, turns: Semaphore::new(WRITERS_MAX) });
+        }
+        let one = tripline_db::Options { connections_max: 1, ..options.clone() };
+        let writer = tripline_db::connect(&one).await?;
+        for setting in SQLITE_WRITER {
+            writer.execute_unprepared(setting).await?;
+        }
+        Ok(Self { db, writer, turns: Semaphore::new(1) })
     }
 
     fn query(&self, sql: &str) -> Query {
@@ -106,7 +126,7 @@ impl Store {
 
     async fn write(&self) -> Result<Write<'_>, DbErr> {
         let turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        Ok(Write { tx: tripline_db::begin_write(&self.db).await?, _turn: turn })
+        Ok(Write { tx: tripline_db::begin_write(&self.writer).await?, _turn: turn })
     }
 
     /// Waits until it is this caller's turn to write. What comes in meanwhile can go into the same transaction.

@@ -11,8 +11,8 @@ use tonic::{Request, Response, Status};
 use tripline_contracts::pb::auth_client::AuthClient;
 use tripline_contracts::pb::auth_server::{Auth, AuthServer};
 use tripline_contracts::pb::{
-    AuthenticateRequest, AuthenticateResponse, GetRuleRequest, GrantRequest, RevokeRequest, RevokeResponse, Rule,
-    RuleChange, WatchRulesRequest,
+    AuthenticateRequest, AuthenticateResponse, GetRuleRequest, GrantRequest, RevokeRequest,
+    RevokeResponse, Rule, RuleChange, WatchRulesRequest,
 };
 use tripline_contracts::transport::{self, Demand, Listener, Prove};
 use tripline_contracts::{Error, to_status};
@@ -98,7 +98,10 @@ fn faults() -> Vec<Fault> {
 impl Auth for Failing {
     type WatchRulesStream = Pin<Box<dyn Stream<Item = Result<RuleChange, Status>> + Send>>;
 
-    async fn authenticate(&self, request: Request<AuthenticateRequest>) -> Result<Response<AuthenticateResponse>, Status> {
+    async fn authenticate(
+        &self,
+        request: Request<AuthenticateRequest>,
+    ) -> Result<Response<AuthenticateResponse>, Status> {
         let key = request.into_inner().api_key;
         Err(match key.parse::<usize>() {
             Ok(index) => to_status(&Wrong(KINDS[index])),
@@ -118,13 +121,17 @@ impl Auth for Failing {
         Ok(Response::new(Rule::default()))
     }
 
-    async fn watch_rules(&self, _: Request<WatchRulesRequest>) -> Result<Response<Self::WatchRulesStream>, Status> {
+    async fn watch_rules(
+        &self,
+        _: Request<WatchRulesRequest>,
+    ) -> Result<Response<Self::WatchRulesStream>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }
 
 fn serve(listener: Listener, key: &Arc<ServiceKey>, stop: &CancellationToken) {
-    let service = AuthServer::with_interceptor(Failing, Demand::new(Arc::clone(key), Arc::new(Noon)));
+    let service =
+        AuthServer::with_interceptor(Failing, Demand::new(Arc::clone(key), Arc::new(Noon)));
     let routes = tonic::service::Routes::new(service);
     tokio::spawn(transport::serve(listener, routes, stop.clone()));
 }
@@ -142,21 +149,28 @@ async fn channels(key: &Arc<ServiceKey>, stop: &CancellationToken) -> [Channel; 
 async fn errors_arrive_as_they_were_sent() {
     let (key, stop) = (Arc::new(ServiceKey::derive(&[1; 32])), CancellationToken::new());
     for channel in channels(&key, &stop).await {
-        let mut client = AuthClient::with_interceptor(channel, Prove::new(Arc::clone(&key), Arc::new(Noon)));
+        let mut client =
+            AuthClient::with_interceptor(channel, Prove::new(Arc::clone(&key), Arc::new(Noon)));
         for (index, kind) in KINDS.into_iter().enumerate() {
             let request = AuthenticateRequest { api_key: index.to_string() };
             let error = Error::from(client.authenticate(request).await.unwrap_err());
             assert_eq!(error.kind(), kind);
             assert_eq!(error.code(), "wrong-thing");
             let hidden = kind == ErrorKind::Internal;
-            assert_eq!(error.to_string(), if hidden { "internal error" } else { "the thing is wrong" });
+            assert_eq!(
+                error.to_string(),
+                if hidden { "internal error" } else { "the thing is wrong" }
+            );
             assert_eq!(error.retry_after_seconds(), (kind == ErrorKind::Unavailable).then_some(7));
         }
         let request = AuthenticateRequest { api_key: "faults".into() };
         let error = Error::from(client.authenticate(request).await.unwrap_err());
         assert_eq!(error.faults(), faults());
         let foreign = Error::from(client.revoke(RevokeRequest::default()).await.unwrap_err());
-        assert_eq!((foreign.kind(), foreign.code()), (ErrorKind::Unavailable, "service-unavailable".into()));
+        assert_eq!(
+            (foreign.kind(), foreign.code()),
+            (ErrorKind::Unavailable, "service-unavailable".into())
+        );
     }
     stop.cancel();
 }
@@ -168,9 +182,14 @@ async fn a_call_without_the_right_token_is_refused() {
         let bare = AuthClient::new(channel.clone()).grant(GrantRequest::default()).await;
         assert_eq!(bare.unwrap_err().code(), tonic::Code::Unauthenticated);
         let other = Arc::new(ServiceKey::derive(&[2; 32]));
-        let mut wrong = AuthClient::with_interceptor(channel.clone(), Prove::new(other, Arc::new(Noon)));
-        assert_eq!(wrong.grant(GrantRequest::default()).await.unwrap_err().code(), tonic::Code::Unauthenticated);
-        let mut right = AuthClient::with_interceptor(channel, Prove::new(Arc::clone(&key), Arc::new(Noon)));
+        let mut wrong =
+            AuthClient::with_interceptor(channel.clone(), Prove::new(other, Arc::new(Noon)));
+        assert_eq!(
+            wrong.grant(GrantRequest::default()).await.unwrap_err().code(),
+            tonic::Code::Unauthenticated
+        );
+        let mut right =
+            AuthClient::with_interceptor(channel, Prove::new(Arc::clone(&key), Arc::new(Noon)));
         right.grant(GrantRequest::default()).await.unwrap();
     }
     stop.cancel();
@@ -180,6 +199,7 @@ async fn a_call_without_the_right_token_is_refused() {
 async fn a_service_that_cannot_be_reached_is_unavailable() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let channel = transport::connect(&format!("http://{unused}")).unwrap();
-    let error = Error::from(AuthClient::new(channel).grant(GrantRequest::default()).await.unwrap_err());
+    let error =
+        Error::from(AuthClient::new(channel).grant(GrantRequest::default()).await.unwrap_err());
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }

@@ -186,3 +186,38 @@ impl Heard {
 fn deleted(meta: Option<pb::Meta>) -> Result<Uid, BadField> {
     uid("meta.uid", &meta.unwrap_or_default().uid)
 }
+
+#[cfg(test)]
+mod tests {
+    use tripline_contracts::pb::{self, change::Resource};
+    use tripline_kernel::Uid;
+
+    use super::{About, Heard};
+
+    fn bus(number: u8) -> Resource {
+        let (tenant, uid) = (Uid::NIL.to_string(), Uid::from_bytes([number; 16]).to_string());
+        let meta = Some(pb::Meta { tenant, uid, ..pb::Meta::default() });
+        Resource::Bus(pb::Bus { meta, partitions: 4, ..pb::Bus::default() })
+    }
+
+    fn change(revision: u64, deleted: bool, resource: Resource) -> pb::Change {
+        pb::Change { revision, deleted, resource: Some(resource) }
+    }
+
+    #[test]
+    fn what_the_feed_tells_is_known_and_what_makes_no_sense_is_passed_over() {
+        let mut heard = Heard::default();
+        assert!(heard.apply(change(3, false, bus(1))).unwrap() == About::Buses);
+        assert!(heard.apply(change(4, false, bus(2))).unwrap() == About::Buses);
+        let nameless = Resource::Source(pb::Source::default());
+        assert!(heard.apply(change(5, false, nameless)).is_err());
+        let trigger = Resource::Trigger(pb::Trigger::default());
+        assert!(heard.apply(change(6, false, trigger)).unwrap() == About::NothingHere);
+        let caught_up = || Resource::CaughtUp(pb::CaughtUp {});
+        assert!(heard.apply(change(6, false, caught_up())).unwrap() == About::Everything);
+        assert!(heard.apply(change(7, true, bus(1))).unwrap() == About::Buses);
+        assert!(heard.apply(change(7, false, caught_up())).unwrap() == About::NothingHere);
+        assert_eq!(heard.buses.keys().copied().collect::<Vec<_>>(), [Uid::from_bytes([2; 16])]);
+        assert_eq!(heard.revision, 7, "where to go on after the connection was lost");
+    }
+}

@@ -29,8 +29,8 @@ pub(crate) struct Limits {
     pub(crate) lanes: u16,
     /// Most lane entries in flight.
     pub(crate) entries_max: usize,
-    /// Most events in the dedupe window.
-    pub(crate) dedupe_events_max: usize,
+    /// Most identities in the dedupe window.
+    pub(crate) dedupe_identities_max: usize,
 }
 
 /// What holds for a frame when it is read.
@@ -95,7 +95,7 @@ impl Routing {
             partition,
             resume_at: checkpoint.next,
             reading: checkpoint.next.min(checkpoint.dedupe_start),
-            window: Window::new(limits.dedupe_events_max),
+            window: Window::new(limits.dedupe_identities_max),
             matching: Matching::default(),
             in_force: Definitions::default(),
             progress: Progress::new(checkpoint, definitions.clone()),

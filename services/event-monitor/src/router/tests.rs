@@ -37,7 +37,7 @@ fn plain(id: u64) -> LogEntry {
 #[tokio::test(start_paused = true)]
 async fn a_calm_stop_and_start_hands_nothing_over_twice() {
     let world = World::new(1, false);
-    world.log.put(0, vec![marker(uid(1), 1, Some(everything())), plain(1)]);
+    world.log.put(0, &[marker(uid(1), 1, Some(everything())), plain(1)]);
     let (routing, drain) = start(&world, 1);
     let handed_over = async || world.lanes.received().len() == 1;
     wait_until(SOON, handed_over).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_calm_stop_and_start_hands_nothing_over_twice() {
     routing.await.unwrap();
     assert_eq!(world.checkpoints.state().checkpoint.next, 1, "written although it was not due");
 
-    world.log.put(1, vec![plain(1), plain(2)]);
+    world.log.put(1, &[plain(1), plain(2)]);
     let (routing, drain) = start(&world, 2);
     until_at(&world, 2).await;
     drain.cancel();
@@ -62,7 +62,7 @@ async fn a_calm_stop_and_start_hands_nothing_over_twice() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_router_writes_nothing() {
     let world = World::new(1, false);
-    world.log.put(0, vec![LogEntry::Marker(Marker::Begin)]);
+    world.log.put(0, &[LogEntry::Marker(Marker::Begin)]);
     let (routing, drain) = start(&world, 1);
     until_at(&world, 1).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -74,13 +74,13 @@ async fn an_idle_router_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_router_whose_partition_was_taken_over_ends_without_writing() {
     let world = World::new(1, false);
-    world.log.put(0, vec![plain(1)]);
+    world.log.put(0, &[plain(1)]);
     let (old, _drain) = start(&world, 1);
     until_at(&world, 1).await;
     let (new, drain) = start(&world, 2);
     let claimed = async || world.checkpoints.state().epoch == 2;
     wait_until(SOON, claimed).await.unwrap();
-    world.log.put(1, vec![plain(2)]);
+    world.log.put(1, &[plain(2)]);
     old.await.unwrap();
     until_at(&world, 2).await;
     drain.cancel();
@@ -92,9 +92,9 @@ async fn a_router_whose_partition_was_taken_over_ends_without_writing() {
 async fn a_lane_that_stands_still_stops_its_partition_and_the_log_holds_the_rest() {
     let world = World::new(1, false);
     world.lanes.blocked.send_replace(true);
-    world.log.put(0, vec![marker(uid(1), 1, Some(everything()))]);
+    world.log.put(0, &[marker(uid(1), 1, Some(everything()))]);
     for offset in 1..100 {
-        world.log.put(offset, vec![plain(offset)]);
+        world.log.put(offset, &[plain(offset)]);
     }
     let (routing, drain) = start(&world, 1);
     until_at(&world, 1).await;
@@ -112,14 +112,14 @@ async fn a_lane_that_stands_still_stops_its_partition_and_the_log_holds_the_rest
 #[tokio::test(start_paused = true)]
 async fn after_a_gap_the_triggers_are_paused_and_the_rest_is_routed() {
     let world = World::new(1, false);
-    world.log.put(0, vec![marker(uid(1), 1, Some(everything())), plain(1)]);
+    world.log.put(0, &[marker(uid(1), 1, Some(everything())), plain(1)]);
     let (routing, drain) = start(&world, 1);
     until_at(&world, 1).await;
     drain.cancel();
     routing.await.unwrap();
 
     // While nobody reads: trigger 1 is deleted, 2 is made, events come, and retention passes all of it.
-    world.log.put(20, vec![plain(20)]);
+    world.log.put(20, &[plain(20)]);
     world.log.lose_before(20);
     world.registry.away.store(true, Ordering::Relaxed);
     let definition = Arc::new(everything());
@@ -149,14 +149,14 @@ async fn after_a_gap_the_triggers_are_paused_and_the_rest_is_routed() {
 #[tokio::test(start_paused = true)]
 async fn losing_only_what_the_dedupe_window_needs_is_no_gap() {
     let world = World::new(1, false);
-    world.log.put(0, vec![plain(1)]);
-    world.log.put(1, vec![plain(2)]);
+    world.log.put(0, &[plain(1)]);
+    world.log.put(1, &[plain(2)]);
     let (routing, drain) = start(&world, 1);
     until_at(&world, 2).await;
     drain.cancel();
     routing.await.unwrap();
     world.log.lose_before(1);
-    world.log.put(2, vec![plain(2), plain(3)]);
+    world.log.put(2, &[plain(2), plain(3)]);
     let (routing, drain) = start(&world, 2);
     until_at(&world, 3).await;
     drain.cancel();
@@ -169,14 +169,14 @@ async fn losing_only_what_the_dedupe_window_needs_is_no_gap() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_cannot_be_read_is_never_skipped() {
     let world = World::new(1, false);
-    world.log.put(0, vec![plain(1)]);
+    world.log.put(0, &[plain(1)]);
     world.log.put_frame(1, Frame::new(vec![Bytes::from_static(b"\xffof a newer version")]));
-    world.log.put(2, vec![plain(2)]);
+    world.log.put(2, &[plain(2)]);
     let (routing, drain) = start(&world, 1);
     let told = async || !world.health.not_ready().is_empty();
     wait_until(SOON, told).await.unwrap();
     assert!(world.health.not_ready()[0].reason.contains("offset 1"));
-    world.log.put(1, vec![plain(3)]);
+    world.log.put(1, &[plain(3)]);
     until_at(&world, 3).await;
     drain.cancel();
     routing.await.unwrap();
@@ -190,8 +190,8 @@ async fn a_trigger_whose_pattern_cannot_be_read_holds_up_nobody() {
         pattern: Some(r#"{"type":[{"from-the-future":1}]}"#.into()),
         ..everything()
     };
-    world.log.put(0, vec![marker(uid(1), 1, Some(newer)), marker(uid(2), 1, Some(everything()))]);
-    world.log.put(1, vec![plain(1)]);
+    world.log.put(0, &[marker(uid(1), 1, Some(newer)), marker(uid(2), 1, Some(everything()))]);
+    world.log.put(1, &[plain(1)]);
     let (routing, drain) = start(&world, 1);
     until_at(&world, 2).await;
     drain.cancel();

@@ -179,8 +179,7 @@ async fn buses_are_replaced_as_a_whole(store: &Store) {
 #[tokio::test]
 async fn on_sqlite() {
     let dir = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", dir.path().join("monitor.db").display());
-    keeps_its_promises(&open(&url).await).await;
+    keeps_its_promises(&Store::in_directory(dir.path()).await).await;
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ mod suite;
 use secrecy::SecretString;
 use tripline_testkit::{mariadb, postgres};
 
-use super::{Migrator, Store};
+use super::Store;
 
 async fn open(url: String) -> Store {
     let options = tripline_db::Options { url: SecretString::from(url), connections_max: 4 };
-    Store::new(tripline_db::open::<Migrator>(&options, || 0.5).await.unwrap())
+    Store::open(&options, || 0.5).await.unwrap()
 }
 
 /// A test per promise and database; each has a database of its own.

@@ -58,18 +58,19 @@ impl Demo {
         let inbox = self.data.join("demo/inbox");
         std::fs::create_dir_all(&inbox)?;
         let api = Client::new(self.url.parse()?, &SecretString::from(self.api_key.clone()))
-            .map_err(told)?;
+            .map_err(|failure| told(&failure))?;
         // Made anew at each start: only a new function shows its secret.
         let old =
             Call { method: http::Method::DELETE, path: &["functions", NAME], ..Call::default() };
-        api.call(old).await.map_err(told)?;
+        api.call(old).await.map_err(|failure| told(&failure))?;
         let target = json!({"target": {"kind": "http", "url": function}});
-        let (_, function) = api.put(&["functions", NAME], &target).await.map_err(told)?;
+        let (_, function) =
+            api.put(&["functions", NAME], &target).await.map_err(|failure| told(&failure))?;
         let secret =
             function["signing_secret"].as_str().context("a new function shows its secret")?;
         shown.secret.get_or_init(|| secret.parse().expect("the registry makes signing secrets"));
         let source = json!({"kind": "file", "settings": {"path": inbox}});
-        api.put(&["sources", NAME], &source).await.map_err(told)?;
+        api.put(&["sources", NAME], &source).await.map_err(|failure| told(&failure))?;
         tokio::time::timeout(WATCHED_MAX, watched(&api))
             .await
             .context("the folder is not watched")??;
@@ -78,7 +79,7 @@ impl Demo {
             "function": NAME,
             "pattern": {"type": ["dev.tripline.file.created"]},
         });
-        api.put(&["triggers", NAME], &trigger).await.map_err(told)?;
+        api.put(&["triggers", NAME], &trigger).await.map_err(|failure| told(&failure))?;
         say(&format!(
             "Tripline is ready at {}, API key in {}\nEvery file in {} invokes the function '{NAME}'. Here is one:\n",
             self.url,
@@ -95,7 +96,8 @@ impl Demo {
 /// Waits until the source runs: what is dropped before would be found, but not by the live watch.
 async fn watched(api: &Client) -> anyhow::Result<()> {
     loop {
-        let status = api.get(&["sources", NAME, "status"], &[]).await.map_err(told)?;
+        let status =
+            api.get(&["sources", NAME, "status"], &[]).await.map_err(|failure| told(&failure))?;
         match status["state"].as_str() {
             Some("running") => return Ok(()),
             Some("failing") => anyhow::bail!("the folder cannot be watched: {}", status["reason"]),
@@ -104,7 +106,7 @@ async fn watched(api: &Client) -> anyhow::Result<()> {
     }
 }
 
-fn told(failure: Failure) -> anyhow::Error {
+fn told(failure: &Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo cannot be set up: {failure}")
 }
 

@@ -76,7 +76,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn put(&self, offset: Offset, entries: Vec<LogEntry>) {
+    pub(super) fn put(&self, offset: Offset, entries: &[LogEntry]) {
         let frame = Frame::new(entries.iter().map(LogEntry::encode).collect());
         self.put_frame(offset, frame);
     }
@@ -316,7 +316,7 @@ impl World {
             entropy: Arc::<Draws>::clone(&draws),
             metrics: metrics.register(crate::metrics::Metrics::register),
             board,
-            limits: Limits { lanes: 3, entries_max: 5, dedupe_events_max: 1000 },
+            limits: Limits { lanes: 3, entries_max: 5, dedupe_identities_max: 1000 },
         });
         Self { log, lanes, checkpoints, registry, draws, health, metrics, around }
     }

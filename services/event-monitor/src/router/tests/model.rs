@@ -150,7 +150,7 @@ fn fill(world: &World, entries: &[LogEntry]) -> u64 {
         let count = 1 + usize::try_from(world.draws.below(6)).unwrap();
         let (frame, later) = rest.split_at(count.min(rest.len()));
         offset += world.draws.below(3);
-        world.log.put(offset, frame.to_vec());
+        world.log.put(offset, frame);
         (offset, rest) = (offset + 1, later);
     }
     offset
