@@ -5,14 +5,22 @@ use std::process::Command;
 
 use anyhow::bail;
 
-/// A package, and a program of it that shows whether it is there.
-const PACKAGES: [(&str, &str); 5] = [
+/// A package, and a program of it that shows whether it is there: a path, or a name to be found on `PATH` as well.
+const PACKAGES: [(&str, &str); 6] = [
     ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     ("mariadb-server", "/usr/sbin/mariadbd"),
+    ("postgresql-15", "/usr/lib/postgresql/15/bin/postgres"),
     ("redis-server", "/usr/bin/redis-server"),
     ("util-linux", "/usr/bin/setpriv"),
     ("gcc", "/usr/bin/cc"),
 ];
+
+fn is_there(program: &str) -> bool {
+    let name = Path::new(program).file_name().unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Path::new(program).exists()
+        || std::env::split_paths(&path).any(|folder| folder.join(name).exists())
+}
 
 /// Installs what is missing with apt when run as root; otherwise says what to install.
 pub(crate) fn install_missing() -> anyhow::Result<()> {
