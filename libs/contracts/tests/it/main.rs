@@ -40,11 +40,6 @@ impl Classify for Wrong {
         "wrong-thing".into()
     }
 
-    fn faults(&self) -> &[Fault] {
-        const FAULTS: &[Fault] = &[];
-        FAULTS
-    }
-
     fn retry_after_seconds(&self) -> Option<u32> {
         (self.0 == ErrorKind::Unavailable).then_some(7)
     }
@@ -137,12 +132,12 @@ fn serve(listener: Listener, key: &Arc<ServiceKey>, stop: &CancellationToken) {
 }
 
 async fn channels(key: &Arc<ServiceKey>, stop: &CancellationToken) -> [Channel; 2] {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("a bound port"));
     serve(Listener::Tcp(listener), key, stop);
     let (memory, incoming) = transport::in_memory();
     serve(Listener::Memory(incoming), key, stop);
-    [transport::connect(&address).unwrap(), memory]
+    [transport::connect(&address).expect("a URI"), memory]
 }
 
 #[tokio::test]
