@@ -24,11 +24,8 @@ fn is_there(program: &str) -> bool {
 
 /// Installs what is missing with apt when run as root; otherwise says what to install.
 pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let missing: Vec<_> = PACKAGES
-        .iter()
-        .filter(|(_, program)| !Path::new(program).exists())
-        .map(|(name, _)| *name)
-        .collect();
+    let missing: Vec<_> =
+        PACKAGES.iter().filter(|(_, program)| !is_there(program)).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         return Ok(());
     }
