@@ -27,8 +27,7 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 }
 
 fn results() -> anyhow::Result<Vec<(PathBuf, Value)>> {
-    let mut files = crate::tidy::files_below(&crate::root().join("docs/performance"), "json")?;
-    files.sort();
+    let files = crate::tidy::files_below(&crate::root().join("docs/performance"), "json")?;
     let read = |file: PathBuf| {
         let text = std::fs::read_to_string(&file)?;
         let value = serde_json::from_str(&text).with_context(|| file.display().to_string())?;

@@ -20,10 +20,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     performance::run(true)
 }
 
-/// Every file below `folder` with this ending.
+/// Every file below `folder` with this ending; none when there is no such folder.
 pub(crate) fn files_below(folder: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
+    let mut folders = Vec::from_iter(folder.exists().then(|| folder.to_owned()));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
