@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tripline_e2e::{Api, Edition, System, say};
-use tripline_testkit::{Receiver, wait_until};
+use tripline_testkit::{Receiver, wait_for, wait_until};
 
 /// Events published over the whole test, in one part for each kill.
 const EVENTS: usize = 20_000;
@@ -93,9 +93,15 @@ async fn part_of(
         });
     }
     reached.notified().await;
-    let (in_time, arrived) = (accepted.load(Ordering::Relaxed), receiver.count() - before);
+    // From here on, the first moment at which something is under way.
+    let (in_time, in_flight) = wait_for(ACCEPT_MAX, async || {
+        let in_time = accepted.load(Ordering::Relaxed) as u64;
+        let in_flight = in_time.saturating_sub(receiver.count() - before);
+        (in_flight > 0).then_some((in_time, in_flight))
+    })
+    .await
+    .context("nothing was ever in flight")?;
     system.kill_and_restart(victim).await?;
-    let in_flight = (in_time as u64).saturating_sub(arrived);
     say(&format!("{victim}: killed with {in_time} accepted, {in_flight} of them in flight"));
     assert!(in_time > 0 && in_flight > 0, "the kill came in the middle");
     let mut ids = Vec::new();
