@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 async fn wire(mut config: Config, host: Host) -> anyhow::Result<()> {
     let (http, context) = (host.bind_http(config.http.addr)?, host.context());
     let service_key = Arc::new(service_key(&config.bootstrap_secret_file)?);
-    let prove = Prove::new(Arc::clone(&service_key), Arc::clone(&context.clock));
+    let prove = Prove::new(service_key, Arc::clone(&context.clock));
     let client =
         |address: &str| anyhow::Ok(Client::new(transport::connect(address)?, prove.clone()));
     let registry = client(config.peers.registry.as_str())?;
@@ -108,7 +108,7 @@ async fn wire(mut config: Config, host: Host) -> anyhow::Result<()> {
     let Some(log) = context.stop.run_until_cancelled(connecting).await else { return Ok(()) };
     bus.ready();
     let log = Arc::new(log?);
-    let ports = Ports { http, service_key, registry, auth, invoker, monitor, log, seen };
+    let ports = Ports { http, registry, auth, invoker, monitor, log, seen };
     let drain = config.stop.drain_seconds(config.gateway.drain_timeout_seconds);
     config.gateway.drain_timeout_seconds = drain;
     Ok(tripline_api_gateway::run(config.gateway, ports, context).await?)

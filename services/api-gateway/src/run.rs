@@ -14,7 +14,6 @@ use tripline_bus::{EventLog, Gatherer};
 use tripline_cache::SeenKeys;
 use tripline_contracts::transport::Client;
 use tripline_runtime::Context;
-use tripline_signing::ServiceKey;
 
 use crate::authn::Authenticator;
 use crate::gateway::Gateway;
@@ -29,9 +28,7 @@ use crate::{Error, Options, observe, routes};
 pub struct Ports {
     /// Where HTTP is served; bound already.
     pub http: TcpListener,
-    /// What the services prove themselves with. The clients below carry their proof already.
-    pub service_key: Arc<ServiceKey>,
-    /// trigger-registry.
+    /// trigger-registry. Like the clients below, it carries its proof of identity.
     pub registry: Client,
     /// auth.
     pub auth: Client,

@@ -99,7 +99,6 @@ impl Stack {
         let address = http.local_addr().unwrap();
         let ports = Ports {
             http,
-            service_key: wire.key.clone(),
             registry: wire.connect(RegistryServer::from_arc(registry.clone())),
             auth: wire.connect(AuthServer::from_arc(Arc::clone(&auth))),
             invoker: wire.connect(InvokerServer::from_arc(Arc::clone(&invoker))),

@@ -154,7 +154,6 @@ impl<'a> Wiring<'a> {
         };
         let ports = Ports {
             http,
-            service_key: self.service_key,
             registry: self.registry.client,
             auth: self.auth.client,
             invoker: self.invoker.client,
