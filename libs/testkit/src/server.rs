@@ -6,6 +6,7 @@ pub(crate) mod postgres;
 pub(crate) mod rabbitmq;
 pub(crate) mod redis;
 pub(crate) mod shared;
+pub(crate) mod sql;
 
 use std::future::Future;
 use std::path::Path;

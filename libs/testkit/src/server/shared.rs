@@ -2,7 +2,7 @@
 
 use tokio::sync::OnceCell;
 
-use super::{Kind, Server, mariadb, minio, postgres, rabbitmq, redis};
+use super::{Kind, Server, mariadb, minio, postgres, rabbitmq, redis, sql};
 
 /// Kept for the whole binary, a failure too: so a server that cannot start is tried once and not by every test.
 type Shared<K> = OnceCell<Result<Server<K>, String>>;
@@ -29,8 +29,8 @@ pub async fn rabbitmq() -> &'static Server<rabbitmq::Setup> {
 ///
 /// # Panics
 /// When it cannot be started.
-pub async fn mariadb() -> &'static Server<mariadb::Setup> {
-    static MARIADB: Shared<mariadb::Setup> = OnceCell::const_new();
+pub async fn mariadb() -> &'static Server<sql::Setup<mariadb::MySql>> {
+    static MARIADB: Shared<sql::Setup<mariadb::MySql>> = OnceCell::const_new();
     get(&MARIADB).await
 }
 
@@ -38,8 +38,8 @@ pub async fn mariadb() -> &'static Server<mariadb::Setup> {
 ///
 /// # Panics
 /// When it cannot be started.
-pub async fn postgres() -> &'static Server<postgres::Setup> {
-    static POSTGRES: Shared<postgres::Setup> = OnceCell::const_new();
+pub async fn postgres() -> &'static Server<sql::Setup<postgres::PostgreSql>> {
+    static POSTGRES: Shared<sql::Setup<postgres::PostgreSql>> = OnceCell::const_new();
     get(&POSTGRES).await
 }
 
