@@ -160,10 +160,12 @@ impl Keeper {
             };
             attempt += 1;
             let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, self.entropy.unit());
+            // A number in the log: what has 128 bits is written as text.
+            let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
                 connection = self.name,
                 error = why,
-                retry_ms = wait.as_millis(),
+                retry_ms,
                 "not connected to the broker"
             );
             self.announce.send_replace(State::Down(why));

@@ -47,21 +47,29 @@ pub(crate) async fn follow_registry(
                             revision = revision.max(change.revision);
                             apply(&core, &kinds, &change, &health);
                         }
-                        Ok(None) => break Status::unavailable("the stream ended"),
-                        Err(status) => break status,
+                        Ok(None) => break None,
+                        Err(status) => break Some(status),
                     }
                 }
             }
-            Err(status) => status,
+            Err(status) => Some(status),
         };
         core.snapshot.set_complete(false);
         attempt += 1;
-        pause(&core, attempt, &ended, "the registry cannot be followed").await;
+        pause(&core, attempt, ended, "the registry").await;
     }
 }
 
-async fn pause(core: &Core, attempt: u32, ended: &Status, what: &str) {
-    tracing::warn!(error = %ended, attempt, "{what}; going on with what is known");
+/// Waits before the next attempt. A stream that `who` ended in order is no failure: whoever stops does so.
+async fn pause(core: &Core, attempt: u32, failure: Option<Status>, who: &str) {
+    match failure {
+        Some(error) => tracing::warn!(
+            %error,
+            attempt,
+            "{who} cannot be followed; going on with what is known"
+        ),
+        None => tracing::info!(attempt, "{who} ended its stream; following it again"),
+    }
     let unit_random = core.entropy.unit();
     tokio::time::sleep(backoff(attempt, RETRY_BASE, RETRY_MAX, unit_random)).await;
 }
@@ -160,15 +168,15 @@ pub(crate) async fn follow_rules(core: Arc<Core>, auth: Client, health: Check) {
                             revision = revision.max(change.revision);
                             apply_rule(&core, &change, &health);
                         }
-                        Ok(None) => break Status::unavailable("the stream ended"),
-                        Err(status) => break status,
+                        Ok(None) => break None,
+                        Err(status) => break Some(status),
                     }
                 }
             }
-            Err(status) => status,
+            Err(status) => Some(status),
         };
         attempt += 1;
-        pause(&core, attempt, &ended, "the rules cannot be followed").await;
+        pause(&core, attempt, ended, "auth").await;
     }
 }
 
