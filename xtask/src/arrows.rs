@@ -20,12 +20,13 @@ const PORTS: &[&str] = &[
     "tripline-db",
     "tripline-runtime",
 ];
-/// What only the mains may name: adapters of ports.
-const ADAPTERS: &[&str] = &[
+/// What only the mains may name: adapters of ports, and what mains share.
+const FOR_MAINS: &[&str] = &[
     "tripline-bus-rabbitmq",
     "tripline-cache-redis",
     "tripline-source-minio",
     "tripline-source-file",
+    "tripline-split",
 ];
 /// Crates of which one library keeps everyone else apart: (crate, who may name it).
 const WRAPPED: &[(&str, &[&str])] = &[
@@ -61,6 +62,16 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tripline-source-file", &["tripline-kernel", "tripline-event", "tripline-source"]),
     ("tripline-db", &["tripline-kernel"]),
     ("tripline-runtime", &["tripline-kernel"]),
+    (
+        "tripline-split",
+        &[
+            "tripline-kernel",
+            "tripline-signing",
+            "tripline-contracts",
+            "tripline-outbound",
+            "tripline-runtime",
+        ],
+    ),
 ];
 const SERVICES: &[&str] = &[
     "tripline-api-gateway",
@@ -111,7 +122,7 @@ pub(crate) fn faults() -> anyhow::Result<Vec<String>> {
             }
         }
     }
-    faults.extend(adapters_outside_mains()?);
+    faults.extend(names_for_mains_elsewhere()?);
     Ok(faults)
 }
 
@@ -126,14 +137,14 @@ fn may(name: &str, on: &str, library: Option<&[&str]>) -> bool {
         return allowed.contains(&on);
     }
     if SERVICES.contains(&name) {
-        // A service's package holds its main, which names adapters; its library is checked below.
-        return PORTS.contains(&on) || ADAPTERS.contains(&on);
+        // A service's package holds its main, which may name these; its library is checked below.
+        return PORTS.contains(&on) || FOR_MAINS.contains(&on);
     }
     true
 }
 
-/// A service's package may depend on adapters for its `main.rs`; no other file of it may name one.
-fn adapters_outside_mains() -> anyhow::Result<Vec<String>> {
+/// A service's package may depend on what is for mains; no other file of it than `main.rs` may name that.
+fn names_for_mains_elsewhere() -> anyhow::Result<Vec<String>> {
     let mut faults = Vec::new();
     for service in SERVICES {
         let folder = crate::root()
@@ -145,11 +156,8 @@ fn adapters_outside_mains() -> anyhow::Result<Vec<String>> {
                 continue;
             }
             let text = std::fs::read_to_string(&file)?;
-            for adapter in
-                ADAPTERS.iter().filter(|adapter| text.contains(&adapter.replace('-', "_")))
-            {
-                faults
-                    .push(format!("{} must not name {adapter}: only main.rs does", file.display()));
+            for name in FOR_MAINS.iter().filter(|name| text.contains(&name.replace('-', "_"))) {
+                faults.push(format!("{} must not name {name}: only main.rs does", file.display()));
             }
         }
     }

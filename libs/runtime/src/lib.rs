@@ -13,7 +13,6 @@ pub mod host;
 mod metrics;
 pub mod problem;
 pub mod secret;
-pub mod split;
 mod system;
 pub mod telemetry;
 

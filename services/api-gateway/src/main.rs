@@ -1,6 +1,6 @@
 //! The api-gateway service as a program.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,13 +8,12 @@ use tripline_api_gateway::{Options, Ports};
 use tripline_bus_rabbitmq as rabbitmq;
 use tripline_cache::SeenKeys;
 use tripline_cache_redis as redis;
-use tripline_contracts::transport::{self, Client, Prove};
+use tripline_contracts::transport::Prove;
 use tripline_kernel::Fault;
-use tripline_runtime::config::{self, Validate, under};
+use tripline_runtime::config::{Validate, under};
 use tripline_runtime::host::{self, Host, Process};
-use tripline_runtime::split::{Bus, Listen, Peer, Stop};
 use tripline_runtime::{build_info, secret, telemetry};
-use tripline_signing::ServiceKey;
+use tripline_split::{self as split, Bus, Listen, Peer, Stop};
 
 /// `deploy/config/api-gateway.toml` shows every key.
 #[derive(Default, serde::Deserialize)]
@@ -90,40 +89,33 @@ fn main() -> ExitCode {
 
 async fn wire(mut config: Config, host: Host) -> anyhow::Result<()> {
     let (http, context) = (host.bind_http(config.http.addr)?, host.context());
-    let service_key = Arc::new(service_key(&config.bootstrap_secret_file)?);
+    let service_key = Arc::new(split::service_key(&config.bootstrap_secret_file)?);
     let prove = Prove::new(service_key, Arc::clone(&context.clock));
-    let client =
-        |address: &str| anyhow::Ok(Client::new(transport::connect(address)?, prove.clone()));
-    let registry = client(config.peers.registry.as_str())?;
-    let monitor = client(config.peers.monitor.as_str())?;
-    let invoker = client(config.peers.invoker.as_str())?;
-    let auth = client(config.peers.auth.as_str())?;
+    let registry = config.peers.registry.client(&prove)?;
+    let monitor = config.peers.monitor.client(&prove)?;
+    let invoker = config.peers.invoker.client(&prove)?;
+    let auth = config.peers.auth.client(&prove)?;
     let seen: Arc<dyn SeenKeys> = match config.cache.kind {
         CacheKind::Redis => Arc::new(redis::Seen::open(&config.cache.redis)?),
         CacheKind::Memory => Arc::new(tripline_cache::memory::Seen::default()),
     };
 
-    let bus = context.health.part("bus");
     let connecting = rabbitmq::Log::connect(&config.bus.rabbitmq, Arc::clone(&context.entropy));
-    let Some(log) = context.stop.run_until_cancelled(connecting).await else { return Ok(()) };
-    bus.ready();
-    let log = Arc::new(log?);
+    let Some(log) = split::connect("bus", &context, connecting).await? else { return Ok(()) };
+    let log = Arc::new(log);
     let ports = Ports { http, registry, auth, invoker, monitor, log, seen };
     let drain = config.stop.drain_seconds(config.gateway.drain_timeout_seconds);
     config.gateway.drain_timeout_seconds = drain;
     Ok(tripline_api_gateway::run(config.gateway, ports, context).await?)
 }
 
-fn service_key(file: &Path) -> Result<ServiceKey, config::Error> {
-    let read = |file: &Path| secret::read_long(file, ServiceKey::SECRET_BYTES_MIN);
-    secret::configured("bootstrap_secret_file", file, read).map(|bytes| ServiceKey::derive(&bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Config, config};
+    use tripline_runtime::config;
+
+    use super::Config;
 
     #[test]
     fn the_example_shows_keys_that_there_are() {

@@ -9,9 +9,8 @@ use tripline_contracts::transport::Listener;
 use tripline_kernel::Fault;
 use tripline_runtime::config::{self, Validate};
 use tripline_runtime::host::{self, Host, Process};
-use tripline_runtime::split::{Listen, Stop};
 use tripline_runtime::{build_info, secret, telemetry};
-use tripline_signing::ServiceKey;
+use tripline_split::{self as split, Listen, Stop};
 
 /// `deploy/config/auth.toml` shows every key.
 #[derive(Default, serde::Deserialize)]
@@ -50,11 +49,7 @@ fn main() -> ExitCode {
 
 async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
     let listener = Listener::Tcp(host.bind_grpc(config.grpc.addr)?);
-    let secret =
-        secret::configured("bootstrap_secret_file", &config.bootstrap_secret_file, |file| {
-            secret::read_long(file, ServiceKey::SECRET_BYTES_MIN)
-        })?;
-    let service_key = Arc::new(ServiceKey::derive(&secret));
+    let service_key = Arc::new(split::service_key(&config.bootstrap_secret_file)?);
     let ports = Ports { listener, service_key };
     Ok(tripline_auth::run(config.auth, ports, host.context()).await?)
 }

@@ -1,19 +1,18 @@
 //! The event-monitor service as a program.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tripline_bus_rabbitmq as rabbitmq;
-use tripline_contracts::transport::{self, Client, Listener, Prove};
+use tripline_contracts::transport::{Listener, Prove};
 use tripline_event_monitor::{Options, Ports};
 use tripline_kernel::Fault;
 use tripline_outbound as outbound;
-use tripline_runtime::config::{self, Validate, under};
+use tripline_runtime::config::{Validate, under};
 use tripline_runtime::host::{self, Host, Process};
-use tripline_runtime::split::{Bus, Listen, Peer, Stop};
 use tripline_runtime::{build_info, secret, telemetry};
-use tripline_signing::ServiceKey;
+use tripline_split::{self as split, Bus, Listen, Peer, Stop};
 
 /// `deploy/config/event-monitor.toml` shows every key.
 #[derive(Default, serde::Deserialize)]
@@ -62,21 +61,20 @@ fn main() -> ExitCode {
 
 async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
     let (listener, context) = (host.bind_grpc(config.grpc.addr)?, host.context());
-    let service_key = Arc::new(service_key(&config.bootstrap_secret_file)?);
+    let service_key = Arc::new(split::service_key(&config.bootstrap_secret_file)?);
     let prove = Prove::new(Arc::clone(&service_key), Arc::clone(&context.clock));
-    let registry = Client::new(transport::connect(config.peers.registry.as_str())?, prove);
-    let sources = outbound(&config.sources)?;
+    let registry = config.peers.registry.client(&prove)?;
+    let sources = split::outbound(&config.sources)?;
 
-    let (bus, rabbitmq) = (context.health.part("bus"), &config.bus.rabbitmq);
+    let rabbitmq = &config.bus.rabbitmq;
     let connecting = async {
         tokio::try_join!(
             rabbitmq::Log::connect(rabbitmq, Arc::clone(&context.entropy)),
             rabbitmq::Queue::connect(rabbitmq, Arc::clone(&context.entropy)),
         )
     };
-    let connected = context.stop.run_until_cancelled(connecting).await;
-    let Some((log, lanes)) = connected.transpose()? else { return Ok(()) };
-    bus.ready();
+    let connected = split::connect("bus", &context, connecting).await?;
+    let Some((log, lanes)) = connected else { return Ok(()) };
     let ports = Ports {
         listener: Listener::Tcp(listener),
         service_key,
@@ -91,20 +89,13 @@ async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
     Ok(tripline_event_monitor::run(config.monitor, ports, context).await?)
 }
 
-fn service_key(file: &Path) -> Result<ServiceKey, config::Error> {
-    let read = |file: &Path| secret::read_long(file, ServiceKey::SECRET_BYTES_MIN);
-    secret::configured("bootstrap_secret_file", file, read).map(|bytes| ServiceKey::derive(&bytes))
-}
-
-fn outbound(options: &outbound::Options) -> Result<outbound::Client, config::Error> {
-    Ok(outbound::Client::new(outbound::Guard::new(options)?, options))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Config, config};
+    use tripline_runtime::config;
+
+    use super::Config;
 
     #[test]
     fn the_example_shows_keys_that_there_are() {

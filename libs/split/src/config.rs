@@ -1,12 +1,13 @@
-//! What the programs of the five-process edition configure alike.
+//! What they configure alike.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use tripline_contracts::transport::{self, Client, Prove};
 use tripline_kernel::Fault;
-
-use crate::host::GRACE_SECONDS_DEFAULT;
+use tripline_runtime::config::Error;
+use tripline_runtime::host::GRACE_SECONDS_DEFAULT;
 
 /// What is left of the grace period once a service has drained.
 const AFTER_DRAIN_SECONDS: u64 = 2;
@@ -73,10 +74,14 @@ impl Stop {
 pub struct Peer<const PORT: u16>(String);
 
 impl<const PORT: u16> Peer<PORT> {
-    /// The address, `http://HOST:PORT`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// A client of the service there. Connects when first used, and again when lost.
+    ///
+    /// # Errors
+    /// The configuration cannot be used: the address cannot be read.
+    pub fn client(&self, prove: &Prove) -> Result<Client, Error> {
+        let channel = transport::connect(&self.0)
+            .map_err(|error| Error::new(format!("the address {}: {error}", self.0)))?;
+        Ok(Client::new(channel, prove.clone()))
     }
 
     /// What is wrong with the address, in a configuration that holds it at `pointer`.
