@@ -90,9 +90,7 @@ async fn measure(args: &Args) -> anyhow::Result<Value> {
         EditionArg::Split => Edition::Split,
     };
     let load_average = usage::load_average();
-    let begin = Instant::now();
     let system = System::start(edition).await?;
-    let ready_ms = milliseconds(begin.elapsed());
     let mut result = match args.mode {
         Mode::Idle => idle(args, &system).await?,
         Mode::Throughput | Mode::Latency => loaded(args, &system).await?,
@@ -104,7 +102,7 @@ async fn measure(args: &Args) -> anyhow::Result<Value> {
         "commit": system.versions().await?.first().map_or(Value::Null, |version| version["commit"].clone()),
         "cores": std::thread::available_parallelism()?.get(),
         "load_average_before": load_average,
-        "ready_ms": ready_ms,
+        "ready_ms": milliseconds(system.ready_after()),
     });
     for (key, value) in about.as_object().into_iter().flatten() {
         result[key] = value.clone();

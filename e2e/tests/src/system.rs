@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -40,6 +40,7 @@ pub struct System {
     processes: Vec<Running>,
     servers: Vec<(&'static str, u32)>,
     url: String,
+    ready_after: Duration,
     _dir: TempDir,
 }
 
@@ -74,6 +75,7 @@ impl System {
             "json".into(),
         ];
         let environment = [("TRIPLINE_ADMIN_KEY", API_KEY)];
+        let begin = Instant::now();
         let process = Process::start(binary("tripline")?, arguments, &environment).await?;
         let admin = format!("http://127.0.0.1:{admin}");
         let processes = vec![Running { name: "tripline", process, admin }];
@@ -81,15 +83,18 @@ impl System {
             processes,
             servers: Vec::new(),
             url: format!("http://127.0.0.1:{http}"),
+            ready_after: Duration::ZERO,
             _dir: dir,
         };
         system.ready().await?;
+        system.ready_after = begin.elapsed();
         Ok(system)
     }
 
     async fn split() -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let layout = Layout::new(dir.path()).await?;
+        let begin = Instant::now();
         let mut processes = Vec::new();
         for (at, name) in SERVICES.into_iter().enumerate() {
             let process = layout.start(at).await?;
@@ -103,10 +108,18 @@ impl System {
             processes,
             servers: servers().await,
             url: format!("http://127.0.0.1:{}", layout.http),
+            ready_after: Duration::ZERO,
             _dir: dir,
         };
         system.ready().await?;
+        system.ready_after = begin.elapsed();
         Ok(system)
+    }
+
+    /// How long it took from the start of the first process until every one was ready. The servers ran before that.
+    #[must_use]
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// `http://HOST:PORT` of the public API.
