@@ -1,11 +1,16 @@
 //! Errors as HTTP answers: the one place where an error kind becomes a status (RFC 9457).
 
+mod thin;
+
 use std::error::Error;
 use std::fmt;
+use std::time::Instant;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use tripline_kernel::{Classify, ErrorKind, Fault};
+
+use thin::Thinner;
 
 /// The media type of a [`Problem`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -16,6 +21,7 @@ const PAGES: &str = "/docs/errors/";
 /// An error as a client of the HTTP surface sees it. Says nothing of what is inside.
 ///
 /// Made from any [`Classify`] with `?`; what is our own fault is logged there, once, with its whole chain of causes.
+/// While something is away every request fails alike, so of these at most one a second is logged for each code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     kind: ErrorKind,
@@ -121,11 +127,25 @@ fn row(kind: ErrorKind) -> (StatusCode, &'static str) {
     }
 }
 
+/// A process has one log, and a conversion has no other place to remember what it wrote there.
+static AWAY: Thinner = Thinner::new();
+
+fn log(kind: ErrorKind, code: &str, error: &dyn Error) {
+    // What can be repeated later is told by its code alone; any other fault may be one of its own.
+    let unlogged = if kind.is_retryable() { AWAY.pass(code, Instant::now()) } else { Some(0) };
+    let Some(unlogged) = unlogged else { return };
+    if unlogged == 0 {
+        tracing::error!(code, error = %Chain(error), "request failed: {error}");
+    } else {
+        tracing::error!(code, unlogged, error = %Chain(error), "requests failed: {error}");
+    }
+}
+
 impl<E: Classify> From<E> for Problem {
     fn from(error: E) -> Self {
         let (kind, code) = (error.kind(), error.code().into_owned());
         if kind.is_fault() {
-            tracing::error!(code, error = %Chain(&error), "request failed: {error}");
+            log(kind, &code, &error);
         }
         let hidden = kind == ErrorKind::Internal;
         Self {
