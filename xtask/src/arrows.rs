@@ -73,7 +73,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         ],
     ),
 ];
-const SERVICES: &[&str] = &[
+/// The packages of the services.
+pub(crate) const SERVICES: &[&str] = &[
     "tripline-api-gateway",
     "tripline-trigger-registry",
     "tripline-event-monitor",

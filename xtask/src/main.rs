@@ -29,6 +29,8 @@ enum Task {
     Setup,
     /// Checks what the compiler does not: dependency arrows, a page for every error code, generated files.
     Tidy,
+    /// Writes deploy/config, the reference of every service's configuration, from the code. Tests check it.
+    Config,
     /// Writes the tables of docs/performance.md from the result files beside it.
     Performance {
         /// Only checks that they are up to date.
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => test::all(&arguments),
         Task::Setup => test::prepare(),
         Task::Tidy => tidy::run(),
+        Task::Config => test::write_config(),
         Task::Performance { check } => performance::run(check),
     };
     match outcome {

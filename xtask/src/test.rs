@@ -34,6 +34,16 @@ pub(crate) fn all(arguments: &[String]) -> anyhow::Result<()> {
     run(cargo("test")?.args(arguments))
 }
 
+/// Lets the tests that compare the files of `deploy/config` with the code write them instead.
+pub(crate) fn write_config() -> anyhow::Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(["test", "--quiet", "--bins"]);
+    for service in crate::arrows::SERVICES {
+        cargo.args(["--package", service]);
+    }
+    run(cargo.arg("the_reference").env("TRIPLINE_WRITE_REFERENCE", "1"))
+}
+
 /// What `/version` of the binaries must say: the checkout's commit, marked when files differ from it.
 fn commit() -> anyhow::Result<String> {
     let git = |arguments: &[&str]| {

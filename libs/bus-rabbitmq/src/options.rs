@@ -5,11 +5,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tripline_kernel::Fault;
 
 /// Where RabbitMQ is, and how its queues are made. What concerns queues counts when they are made and not afterwards.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://…`. A virtual host named `/` is written `%2f`. The query may
     /// hold `heartbeat` in seconds (default 10).
+    #[serde(serialize_with = "tripline_kernel::masked")]
+    #[schemars(with = "String", example = "amqp://guest:guest@127.0.0.1:5672/%2f")]
     pub uri: SecretString,
     /// What the name of every queue begins with: streams are `PREFIX.log.BUS.PARTITION`, lanes `PREFIX.lane.NUMBER`.
     pub prefix: String,

@@ -4,10 +4,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tripline_kernel::Fault;
 
 /// Where Redis is, and what our keys there begin with.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// `redis://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[serde(serialize_with = "tripline_kernel::masked")]
+    #[schemars(with = "String", example = "redis://127.0.0.1:6379/0")]
     pub url: SecretString,
     /// What every key begins with, so that others can use the same database.
     pub prefix: String,

@@ -21,10 +21,12 @@ pub use connect::connect;
 pub use error::{Error, is_away, is_contended};
 
 /// Where a service keeps what it owns.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// `sqlite://FILE`, `mysql://USER:PASSWORD@HOST:PORT/DATABASE` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[serde(serialize_with = "tripline_kernel::masked")]
+    #[schemars(with = "String", example = "mysql://tripline:tripline@127.0.0.1:3306/tripline")]
     pub url: SecretString,
     /// Most connections open at once. SQLite writes through one at a time in any case.
     pub connections_max: u32,

@@ -13,11 +13,15 @@ const LOCK_MYSQL: &str = "CONCAT('tripline-migrate-', MD5(DATABASE()))";
 /// The lock of the migrations in a PostgreSQL database: the bytes of "tripline".
 const LOCK_POSTGRES: i64 = 0x7472_6970_6c69_6e65;
 
-/// Brings the schema up to date. A schema that is up to date is only read.
+/// Brings the schema up to date. A schema that is up to date is only read, so a user who may change no schema will do
+/// once another has run the migrations.
 ///
 /// On SQLite and PostgreSQL all pending migrations happen together or not at all. MySQL commits each change of a table
 /// by itself, so migrations there must be able to run again after a crash (`if_not_exists`).
 pub(crate) async fn up<M: MigratorTrait>(db: &DatabaseConnection) -> Result<(), DbErr> {
+    if is_current::<M>(db).await {
+        return Ok(());
+    }
     let tx = crate::begin_write(db).await?;
     lock(&tx).await?;
     let outcome = M::up(&tx, None).await;
@@ -32,6 +36,12 @@ pub(crate) async fn up<M: MigratorTrait>(db: &DatabaseConnection) -> Result<(), 
             Err(error)
         }
     }
+}
+
+/// Whether exactly the migrations that this program knows have been applied. Anything that is in the way says no: the
+/// migrations themselves then meet it.
+async fn is_current<M: MigratorTrait>(db: &DatabaseConnection) -> bool {
+    M::get_pending_migrations_read_only(db).await.is_ok_and(|pending| pending.is_empty())
 }
 
 async fn lock(tx: &DatabaseTransaction) -> Result<(), DbErr> {

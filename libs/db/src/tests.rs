@@ -116,6 +116,24 @@ async fn on_postgres_sessions_are_in_utc_and_migrate_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_change_no_schema_opens_one_that_is_up_to_date() {
+    let url = tripline_testkit::postgres().await.database().await.unwrap();
+    let role = format!("reader_{}", url.rsplit('/').next().unwrap());
+    let admin = connect(&Options { url: url.as_str().into(), connections_max: 1 }).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
+    let reader = url.replace("postgres@", &format!("{role}@"));
+    let reader = Options { url: reader.into(), connections_max: 1 };
+    let error = open::<Migrator>(&reader, || 0.5).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal, "it may not run the migrations");
+
+    open::<Migrator>(&Options { url: url.into(), connections_max: 1 }, || 0.5).await.unwrap();
+    let grant = format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
+    admin.execute_unprepared(&grant).await.unwrap();
+    let db = open::<Migrator>(&reader, || 0.5).await.unwrap();
+    assert_eq!(one::<i64>(&db, "SELECT COUNT(*) FROM things").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_transaction_may_read_first_while_others_write() {
     let dir = tempfile::tempdir().unwrap();
     let db = open::<Migrator>(&options(&dir), || 0.5).await.unwrap();

@@ -5,11 +5,13 @@
 mod backoff;
 mod error;
 mod ids;
+mod masked;
 mod name;
 mod time;
 
 pub use backoff::backoff;
 pub use error::{Classify, ErrorKind, Fault};
 pub use ids::{DEFAULT_TENANT, InvalidUid, TenantUid, Uid};
+pub use masked::{MASKED, masked, masked_option};
 pub use name::{InvalidName, Name};
 pub use time::{Clock, Entropy, InvalidTimestamp, Timestamp};

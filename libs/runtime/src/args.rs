@@ -1,9 +1,10 @@
 //! The flags that every service understands.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{BuildInfo, telemetry};
 
@@ -11,24 +12,43 @@ use crate::{BuildInfo, telemetry};
 #[derive(Debug, Parser)]
 #[command(
     disable_version_flag = true,
-    about = "One service of Tripline. Serves until SIGTERM or SIGINT."
+    about = "One service of Tripline. Without a command it serves until SIGTERM or SIGINT."
 )]
 pub(crate) struct Args {
     /// Read the configuration from this TOML file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     /// Set one configuration key, such as grpc.addr=127.0.0.1:8102. Wins over the file and the environment.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = pair)]
     set: Vec<(String, String)>,
     /// How to log, json or text. With json, one line on standard output says when and where the service is ready.
-    #[arg(long, value_name = "FORMAT", value_parser = ["json", "text"])]
+    #[arg(long, value_name = "FORMAT", global = true, value_parser = ["json", "text"])]
     log: Option<String>,
-    /// Check the configuration and exit.
-    #[arg(long)]
-    pub(crate) check: bool,
     /// Print the version and exit.
     #[arg(long, short = 'V')]
     version: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What a program does other than serve.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring the schema of the service's database up to date and exit. Waits while the database is away.
+    Migrate,
+    /// Check the configuration and exit, with 78 and every fault when it cannot be used.
+    CheckConfig,
+    /// Print the configuration as TOML, with where each value comes from. Secrets are not shown.
+    PrintConfig,
+    /// Ask the running service whether it is ready, and exit with 0 or 1.
+    Healthcheck {
+        /// Ask only whether it answers at all.
+        #[arg(long)]
+        live: bool,
+        /// Where its admin port is, such as 127.0.0.1:9105 [default: what the configuration says].
+        #[arg(value_name = "ADDR")]
+        admin: Option<SocketAddr>,
+    },
 }
 
 impl Args {

@@ -5,6 +5,7 @@
 
 mod fields;
 mod layer;
+mod leaf;
 
 use std::fmt;
 use std::path::Path;
@@ -15,6 +16,8 @@ use serde::de::DeserializeOwned;
 use tripline_kernel::Fault;
 
 use layer::Layer;
+
+pub use leaf::{Leaf, leaves};
 
 /// Environment variables that are configuration begin with this.
 pub const ENV_PREFIX: &str = "TRIPLINE_";
@@ -39,6 +42,26 @@ pub struct Loaded<T> {
     pub config: T,
     /// What is allowed but unwise, such as a secret file that others can read.
     pub warnings: Vec<String>,
+    /// Where its values come from.
+    pub origins: Origins,
+}
+
+/// Where the values of a configuration come from.
+pub struct Origins(Vec<Layer>);
+
+impl Origins {
+    /// Where the value of this key was given: a file, a variable or a flag. Nothing when it is a default.
+    #[must_use]
+    pub fn of(&self, path: &[String]) -> Option<String> {
+        self.0.iter().rev().find(|layer| layer.holds(path)).map(|layer| layer.origin(path))
+    }
+}
+
+/// Says nothing: there are secrets inside.
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Origins")
+    }
 }
 
 /// The configuration cannot be used. Holds every fault that was found; shows no values.
@@ -110,7 +133,10 @@ pub fn load_from<T: DeserializeOwned + Validate>(
         let path: Vec<_> = fault.pointer.split('/').skip(1).map(str::to_owned).collect();
         faults.push(format!("{}: {}", place(&layers, &path), fault.detail));
     }
-    if faults.is_empty() { Ok(Loaded { config, warnings }) } else { Err(Error { faults }) }
+    if !faults.is_empty() {
+        return Err(Error { faults });
+    }
+    Ok(Loaded { config, warnings, origins: Origins(layers) })
 }
 
 /// Layers on their way to becoming a configuration.

@@ -3,19 +3,23 @@
 //! Order, always: flags, configuration, TLS provider, runtime, logs, **ports**, connections, ready; then stop, drain,
 //! exit. A port that is taken is found before anything is connected.
 
+mod command;
 mod signals;
 mod supervise;
 
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::config::{self, Loaded, Validate};
 use crate::{BuildInfo, Context, problem, telemetry};
 
@@ -29,9 +33,15 @@ pub const GRACE_SECONDS_DEFAULT: u64 = 20;
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// What the host must know of a configuration.
-pub trait Config: DeserializeOwned + Validate {
+pub trait Config: DeserializeOwned + Serialize + Validate {
     /// What concerns the whole process.
     fn process(&self) -> Process;
+
+    /// Brings the schema of the service's database up to date, waiting while the database is away. A service without a
+    /// database has nothing to do.
+    fn migrate(self, _context: Context) -> impl Future<Output = anyhow::Result<()>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// What concerns a process as a whole, apart from its services.
@@ -105,7 +115,7 @@ fn url(listener: &TcpListener) -> anyhow::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-/// Runs a program that is one service: reads flags and configuration, then [`serve`]s.
+/// Runs a program that is one service: reads flags and configuration, then [`serve`]s, or does what a command asks.
 ///
 /// `wire` binds its ports first, then opens what the service needs, and returns when the service ends.
 pub fn run<C, W>(info: BuildInfo, wire: W) -> ExitCode
@@ -114,14 +124,17 @@ where
     W: AsyncFnOnce(C, Host) -> anyhow::Result<()>,
 {
     let args = Args::parse_for(&info);
-    let Loaded { config, warnings } =
-        match config::load::<C>(args.config.as_deref(), &args.overrides()) {
-            Ok(loaded) => loaded,
-            Err(error) => return refuse(&error),
-        };
-    if args.check {
-        return ExitCode::SUCCESS;
+    if let Some(Command::Healthcheck { live, admin: Some(admin) }) = args.command {
+        return command::healthcheck(admin, live);
     }
+    let loaded = match config::load::<C>(args.config.as_deref(), &args.overrides()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error),
+    };
+    if let Some(command) = &args.command {
+        return command::run(command, &info, loaded);
+    }
+    let Loaded { config, warnings, .. } = loaded;
     let process = config.process();
     serve(info, &[info.service], process, async move |host| {
         for warning in warnings {
@@ -144,21 +157,14 @@ pub fn refuse(error: &config::Error) -> ExitCode {
 /// Runs the `services` that `wire` starts until a signal stops them or one of them ends. The exit code to end with.
 ///
 /// Ready once each of `services` has a part of its name in [`Context::health`] and all parts are ready.
-#[allow(clippy::print_stderr, reason = "logging that cannot begin cannot be logged")]
 pub fn serve<W>(info: BuildInfo, services: &[&str], process: Process, wire: W) -> ExitCode
 where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
-    // Fails only when a provider is installed already, which is as good.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .expect("the operating system grants threads");
-    if let Err(error) = telemetry::init(&process.log) {
-        eprintln!("{error}");
-        return ExitCode::FAILURE;
-    }
+    let runtime = match begin(&process.log) {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
         signals::cancel_on_signal(stop.clone())?;
@@ -166,6 +172,24 @@ where
         supervise::supervise(program, stop, wire).await
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    exit_code(outcome)
+}
+
+/// What every program needs before it does anything: TLS, threads, a log.
+#[allow(clippy::print_stderr, reason = "logging that cannot begin cannot be logged")]
+fn begin(log: &telemetry::Options) -> Result<Runtime, ExitCode> {
+    // Fails only when a provider is installed already, which is as good.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    if let Err(error) = telemetry::init(log) {
+        eprintln!("{error}");
+        return Err(ExitCode::FAILURE);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.expect("the operating system grants threads"))
+}
+
+/// Logs a failure. The exit code to end with.
+fn exit_code(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

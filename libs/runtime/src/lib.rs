@@ -11,6 +11,7 @@ mod context;
 mod health;
 pub mod host;
 mod metrics;
+pub mod probe;
 pub mod problem;
 pub mod secret;
 mod system;

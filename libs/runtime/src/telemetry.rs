@@ -11,7 +11,9 @@ use tripline_kernel::Fault;
 const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,lapin=off";
 
 /// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// One JSON object a line.
@@ -21,7 +23,7 @@ pub enum Format {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// `json` or `text`; when left out, text on a terminal and JSON elsewhere.

@@ -13,7 +13,9 @@ use tripline_runtime::host::GRACE_SECONDS_DEFAULT;
 const AFTER_DRAIN_SECONDS: u64 = 2;
 
 /// Where a port listens: this machine's loopback and `PORT`, unless configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(from = "Address")]
 pub struct Listen<const PORT: u16> {
     /// Address and port, such as `0.0.0.0:8102`. Port 0 takes any free one.
@@ -21,9 +23,10 @@ pub struct Listen<const PORT: u16> {
 }
 
 /// [`Listen`] as it is written; serde's derive knows no defaults that depend on a constant.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename = "Listen", deny_unknown_fields)]
 struct Address {
+    /// Address and port, such as `0.0.0.0:8102`. Port 0 takes any free one.
     #[serde(default)]
     addr: Option<SocketAddr>,
 }
@@ -41,7 +44,9 @@ impl<const PORT: u16> Default for Listen<PORT> {
 }
 
 /// How a process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stop {
     /// How long work under way may take to finish once the process is told to stop, in seconds.
@@ -69,7 +74,7 @@ impl Stop {
 }
 
 /// Where another service is: `http://127.0.0.1:PORT`, unless configured.
-#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Peer<const PORT: u16>(String);
 
@@ -109,7 +114,17 @@ impl<const PORT: u16> fmt::Debug for Peer<PORT> {
 }
 
 /// The kinds of buses that there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum BusKind {
     /// `RabbitMQ`: streams for the log, quorum queues for the lanes.
@@ -120,7 +135,7 @@ pub enum BusKind {
 }
 
 /// The bus that the five processes share. `R` are the options of `RabbitMQ`.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bus<R: Default> {
     /// `rabbitmq`. The embedded bus belongs to one process, `tripline dev`.

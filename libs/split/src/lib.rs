@@ -4,6 +4,7 @@
 
 mod config;
 mod connect;
+pub mod reference;
 
 pub use config::{Bus, BusKind, Listen, Peer, Stop};
 pub use connect::{connect, outbound, service_key};

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use tripline_kernel::Fault;
 
 /// The options of api-gateway.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Threads that serve HTTP; 0 for one per core.

@@ -58,3 +58,12 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let routes = Routes::new(InterceptedService::new(AuthServer::new(service), demand));
     transport::serve(ports.listener, routes, context.stop).await.map_err(Error::Serve)
 }
+
+/// Brings the schema of auth's database up to date, waiting while the database is away.
+///
+/// # Errors
+/// When the database refuses it.
+pub async fn migrate(options: &Options, context: &Context) -> Result<(), Error> {
+    tripline_db::open::<Migrator>(&options.db, || context.entropy.unit()).await?;
+    Ok(())
+}

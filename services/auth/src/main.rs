@@ -9,18 +9,25 @@ use tripline_contracts::transport::Listener;
 use tripline_kernel::Fault;
 use tripline_runtime::config::{self, Validate};
 use tripline_runtime::host::{self, Host, Process};
-use tripline_runtime::{build_info, secret, telemetry};
+use tripline_runtime::{BuildInfo, Context, build_info, secret, telemetry};
 use tripline_split::{self as split, Listen, Stop};
 
 /// `deploy/config/auth.toml` shows every key.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
+    /// Where the other services call.
     grpc: Listen<8105>,
+    /// Health, metrics and version: `/livez`, `/readyz`, `/metrics`, `/version`.
     admin: Listen<9105>,
+    /// What is logged, and how.
     log: telemetry::Options,
+    /// How the process ends.
     stop: Stop,
+    /// A file with at least 32 secret bytes, the same for all five services, mode 0600.
+    #[schemars(example = "/etc/tripline/bootstrap.secret")]
     bootstrap_secret_file: PathBuf,
+    /// Auth itself.
     auth: Options,
 }
 
@@ -41,10 +48,16 @@ impl host::Config for Config {
     fn process(&self) -> Process {
         Process { admin: self.admin.addr, log: self.log.clone(), grace: self.stop.grace() }
     }
+
+    async fn migrate(self, context: Context) -> anyhow::Result<()> {
+        Ok(tripline_auth::migrate(&self.auth, &context).await?)
+    }
 }
 
+const INFO: BuildInfo = build_info!("auth");
+
 fn main() -> ExitCode {
-    host::run(build_info!("auth"), wire)
+    host::run(INFO, wire)
 }
 
 async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
@@ -56,14 +69,10 @@ async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{Config, config};
+    use super::{Config, INFO, split};
 
     #[test]
-    fn the_example_shows_keys_that_there_are() {
-        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/auth.toml");
-        let loaded = config::load_from::<Config>(Some(Path::new(example)), [], &[]);
-        assert_eq!(loaded.map(|loaded| loaded.warnings), Ok(Vec::new()));
+    fn the_reference_tells_of_every_key() {
+        assert_eq!(split::reference::check::<Config>(INFO.service), Ok(()));
     }
 }

@@ -7,21 +7,16 @@ use tripline_signing::ApiKey;
 use crate::Error;
 
 /// How auth runs.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Where everything is kept.
     pub db: tripline_db::Options,
     /// The API key named `admin` of the default tenant: 16 to 256 printable ASCII characters. It replaces the one
     /// before it. When left out, whatever key is in force stays.
+    #[serde(serialize_with = "tripline_kernel::masked_option")]
+    #[schemars(with = "Option<String>")]
     pub admin_api_key: Option<SecretString>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let db = tripline_db::Options { connections_max: 4, ..tripline_db::Options::default() };
-        Self { db, admin_api_key: None }
-    }
 }
 
 impl Options {

@@ -20,4 +20,4 @@ mod store;
 
 pub use error::Error;
 pub use options::{Options, Ports};
-pub use run::run;
+pub use run::{migrate, run};

@@ -11,28 +11,38 @@ use tripline_kernel::Fault;
 use tripline_outbound as outbound;
 use tripline_runtime::config::{Validate, under};
 use tripline_runtime::host::{self, Host, Process};
-use tripline_runtime::{build_info, secret, telemetry};
+use tripline_runtime::{BuildInfo, Context, build_info, secret, telemetry};
 use tripline_split::{self as split, Bus, Listen, Peer, Stop};
 
 /// `deploy/config/event-monitor.toml` shows every key.
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
+    /// Where the other services call.
     grpc: Listen<8103>,
+    /// Health, metrics and version: `/livez`, `/readyz`, `/metrics`, `/version`.
     admin: Listen<9103>,
+    /// What is logged, and how.
     log: telemetry::Options,
+    /// How the process ends.
     stop: Stop,
+    /// A file with at least 32 secret bytes, the same for all five services, mode 0600.
+    #[schemars(example = "/etc/tripline/bootstrap.secret")]
     bootstrap_secret_file: PathBuf,
+    /// Where the other services are.
     peers: Peers,
+    /// The bus that the services share.
     bus: Bus<rabbitmq::Options>,
     /// Where sources may be.
     sources: outbound::Options,
+    /// Event-monitor itself.
     monitor: Options,
 }
 
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Peers {
+    /// Address of trigger-registry.
     registry: Peer<8102>,
 }
 
@@ -53,10 +63,16 @@ impl host::Config for Config {
     fn process(&self) -> Process {
         Process { admin: self.admin.addr, log: self.log.clone(), grace: self.stop.grace() }
     }
+
+    async fn migrate(self, context: Context) -> anyhow::Result<()> {
+        Ok(tripline_event_monitor::migrate(&self.monitor, &context).await?)
+    }
 }
 
+const INFO: BuildInfo = build_info!("event-monitor");
+
 fn main() -> ExitCode {
-    host::run(build_info!("event-monitor"), wire)
+    host::run(INFO, wire)
 }
 
 async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
@@ -91,17 +107,10 @@ async fn wire(config: Config, host: Host) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use tripline_runtime::config;
-
-    use super::Config;
+    use super::{Config, INFO, split};
 
     #[test]
-    fn the_example_shows_keys_that_there_are() {
-        let example =
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/config/event-monitor.toml");
-        let loaded = config::load_from::<Config>(Some(Path::new(example)), [], &[]);
-        assert_eq!(loaded.map(|loaded| loaded.warnings), Ok(Vec::new()));
+    fn the_reference_tells_of_every_key() {
+        assert_eq!(split::reference::check::<Config>(INFO.service), Ok(()));
     }
 }

@@ -11,7 +11,7 @@ use tripline_source::Kind;
 use crate::router::Limits;
 
 /// What can be set of event-monitor.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Where leases, checkpoints and what sources remember are kept.

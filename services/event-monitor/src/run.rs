@@ -90,6 +90,15 @@ async fn until_all_ended(
     outcome
 }
 
+/// Brings the schema of event-monitor's database up to date, waiting while the database is away.
+///
+/// # Errors
+/// When the database refuses it.
+pub async fn migrate(options: &Options, context: &Context) -> Result<(), Error> {
+    tripline_db::open::<Migrator>(&options.db, || context.entropy.unit()).await?;
+    Ok(())
+}
+
 async fn start(
     options: &Options,
     context: &Context,

@@ -35,4 +35,4 @@ mod writer;
 
 pub use error::Error;
 pub use options::{Options, Ports};
-pub use run::run;
+pub use run::{migrate, run};

@@ -9,7 +9,7 @@ use tripline_signing::ServiceKey;
 use tripline_target::Kind;
 
 /// What an operator can set of the invoker.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// The invoker's own database.

@@ -22,7 +22,7 @@ use crate::lookup::Lookup;
 use crate::metrics::{Load, Metrics};
 use crate::schedule::Schedule;
 use crate::snapshot::Snapshot;
-use crate::store::Store;
+use crate::store::{Migrator, Store};
 use crate::tenure::{Keeper, Tenure};
 use crate::todo::Todo;
 use crate::writer::{Inbox, Writer};
@@ -108,6 +108,15 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let grace = Duration::from_secs(options.drain_seconds);
     drain(&core, &keeper, Ending { tasks, writer, renewals, renewing, grace }).await;
     outcome
+}
+
+/// Brings the schema of the invoker's database up to date, waiting while the database is away.
+///
+/// # Errors
+/// When the database refuses it.
+pub async fn migrate(options: &Options, context: &Context) -> Result<(), Error> {
+    tripline_db::open::<Migrator>(&options.db, || context.entropy.unit()).await?;
+    Ok(())
 }
 
 /// What is to end, and how long it may take.

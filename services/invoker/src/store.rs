@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(crate) use admit::Row;
 pub(crate) use claim::Group;
 pub(crate) use epoch::Epoch;
-use migration::Migrator;
+pub(crate) use migration::Migrator;
 pub(crate) use read::{Filter, Found, Page};
 pub(crate) use retention::Ended;
 pub(crate) use sequence::Sequence;

@@ -27,4 +27,4 @@ mod trigger;
 mod watch;
 
 pub use options::Options;
-pub use service::{Error, Ports, run};
+pub use service::{Error, Ports, migrate, run};

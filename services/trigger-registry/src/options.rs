@@ -5,7 +5,7 @@ use std::time::Duration;
 use tripline_kernel::Fault;
 
 /// How the registry runs.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Where everything is kept.
@@ -17,8 +17,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let db = tripline_db::Options { connections_max: 4, ..tripline_db::Options::default() };
-        Self { db, apply_wait_ms: 5_000 }
+        Self { db: tripline_db::Options::default(), apply_wait_ms: 5_000 }
     }
 }
 

@@ -81,6 +81,14 @@ impl Classify for Error {
     }
 }
 
+/// Brings the schema of the registry's database up to date, waiting while the database is away.
+///
+/// # Errors
+/// When the database refuses it.
+pub async fn migrate(options: &Options, context: &Context) -> Result<(), Error> {
+    Ok(Store::migrate(&options.db, &*context.entropy).await?)
+}
+
 /// Runs the registry until `context.stop` is cancelled, then finishes the calls that are under way.
 ///
 /// Waits while the database is away. Works without auth and without the event log: changes of triggers then wait in the

@@ -83,6 +83,14 @@ pub(crate) struct Store {
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Store {
+    /// Brings the schema up to date, waiting while the database is away.
+    pub(crate) async fn migrate(
+        options: &tripline_db::Options,
+        entropy: &dyn Entropy,
+    ) -> Result<(), tripline_db::Error> {
+        tripline_db::open::<Migrator>(options, || entropy.unit()).await.map(drop)
+    }
+
     /// Connects, waiting while the database is away, and brings the schema up to date.
     pub(crate) async fn open(
         options: &tripline_db::Options,

@@ -85,6 +85,15 @@ impl Layer {
         }
     }
 
+    /// Who gave the value at `path`.
+    pub(super) fn origin(&self, path: &[String]) -> String {
+        match &self.origin {
+            Origin::File(file) => file.display().to_string(),
+            Origin::Environment => self.place(path),
+            Origin::Flags => "--set".to_owned(),
+        }
+    }
+
     pub(super) fn holds(&self, path: &[String]) -> bool {
         find(&self.values, path).is_some()
     }

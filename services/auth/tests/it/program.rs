@@ -76,3 +76,59 @@ async fn a_port_that_is_taken_ends_it_with_1() {
     assert_eq!(process.wait(DEADLINE).await.unwrap().code(), Some(1));
     assert!(process.stderr().contains("cannot listen on"), "{}", process.output());
 }
+
+/// Runs a command to its end: its exit code, what it printed, and what it complained of.
+async fn command(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let env = [("TRIPLINE_AUTH__ADMIN_API_KEY", "1234567890123456")];
+    let arguments = arguments.iter().copied();
+    let mut process = Process::start(PROGRAM, arguments, &env).await.unwrap();
+    let status = process.wait(DEADLINE).await.unwrap();
+    (status.code(), process.stdout(), process.stderr())
+}
+
+#[tokio::test]
+async fn its_configuration_is_checked_and_shown_without_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configuration(dir.path());
+    assert_eq!(command(&["check-config", "--config", &config]).await.0, Some(0));
+    assert_eq!(command(&["check-config"]).await.0, Some(78), "it names no database");
+    let (code, printed, _) = command(&["print-config", "--config", &config]).await;
+    assert_eq!(code, Some(0));
+    let lines = [
+        format!("grpc.addr = \"127.0.0.1:0\" # {config}"),
+        "auth.admin_api_key = \"***\" # TRIPLINE_AUTH__ADMIN_API_KEY".to_owned(),
+        format!("auth.db.url = \"***\" # {config}"),
+        "auth.db.connections_max = 8 # default".to_owned(),
+    ];
+    for line in lines {
+        assert!(printed.lines().any(|printed| printed == line), "{line} is not in {printed}");
+    }
+    assert!(!printed.contains("1234567890123456"));
+}
+
+#[tokio::test]
+async fn it_migrates_apart_and_its_health_is_asked_for_with_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configuration(dir.path());
+    for _ in 0..2 {
+        let (code, _, logged) = command(&["migrate", "--config", &config]).await;
+        assert_eq!(
+            (code, logged.contains("the schema is up to date")),
+            (Some(0), true),
+            "{logged}"
+        );
+    }
+    assert!(dir.path().join("auth.db").exists());
+
+    let arguments = ["--config", &config, "--log", "json"];
+    let mut process = Process::start(PROGRAM, arguments, &[]).await.unwrap();
+    let ready = process.ready_line(DEADLINE).await.unwrap();
+    let admin = ready["admin"].as_str().unwrap().trim_start_matches("http://");
+    assert_eq!(command(&["healthcheck", admin]).await.0, Some(0));
+    let from_config = format!("admin.addr={admin}");
+    let asked = ["healthcheck", "--live", "--config", &config, "--set", &from_config];
+    assert_eq!(command(&asked).await.0, Some(0));
+    process.kill().await.unwrap();
+    let (code, _, why) = command(&["healthcheck", admin]).await;
+    assert_eq!((code, why.contains("/readyz")), (Some(1), true), "{why}");
+}
