@@ -34,7 +34,8 @@ impl From<BadField> for Status {
     }
 }
 
-fn bad(field: &'static str, problem: &impl ToString) -> BadField {
+/// A field that does not hold what it must, for this reason.
+pub fn bad(field: &'static str, problem: &impl ToString) -> BadField {
     BadField { field, problem: problem.to_string() }
 }
 

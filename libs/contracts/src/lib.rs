@@ -7,6 +7,8 @@ mod error;
 pub mod transport;
 
 pub use error::{Error, to_status};
+/// For those who keep an answer as bytes.
+pub use prost::Message;
 
 /// Generated from `proto/`.
 #[allow(

@@ -12,8 +12,8 @@ use crate::refusal::Refusal;
 /// Identity and version of a resource, as every document of one begins.
 #[derive(Debug, Serialize)]
 pub(crate) struct Meta {
-    name: String,
-    uid: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
     pub(crate) revision: u64,
     created_at: Timestamp,
     updated_at: Timestamp,

@@ -2,8 +2,8 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
-use tripline_contracts::{Error, pb};
-use tripline_kernel::{Classify as _, ErrorKind};
+use tripline_contracts::pb;
+use tripline_kernel::ErrorKind;
 use tripline_runtime::Problem;
 
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ enum Tags {
 /// What a write must find. `revision` reads the stored revision; it is asked only for what one revision cannot say.
 pub(crate) async fn of_write(
     request: &HttpRequest,
-    revision: impl Future<Output = Result<u64, Error>>,
+    revision: impl Future<Output = Result<u64, Problem>>,
 ) -> Result<Option<pb::Condition>, Problem> {
     let if_absent = match tags(request, &IF_NONE_MATCH, "If-None-Match")? {
         None => false,
@@ -45,7 +45,7 @@ pub(crate) async fn of_write(
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(Refusal::Revision.into());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         },
     };
     let asked = if_absent || if_revision.is_some();

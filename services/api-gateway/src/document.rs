@@ -1,6 +1,7 @@
 //! Documents: JSON objects that describe a resource, read strictly. All faults are found before any is told.
 
 mod fields;
+mod merge;
 mod strict;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value};
 use tripline_kernel::{Fault, Name};
 
 pub(crate) use fields::Fields;
+pub(crate) use merge::merge;
 
 use crate::refusal::Refusal;
 
@@ -42,6 +44,17 @@ impl Document {
         }
     }
 
+    /// Reads the fields of a document that is no resource.
+    pub(crate) fn read_fields<T>(
+        mut self,
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Result<(T, Raw), Refusal> {
+        let mut fields = Fields::new(&self.root, String::new(), &mut self.faults);
+        let read = read(&mut fields);
+        fields.finish();
+        self.done(read)
+    }
+
     /// Reads the fields of the whole document; `name` is the name that its path gives it.
     pub(crate) fn read<T>(
         mut self,
@@ -53,11 +66,20 @@ impl Document {
         fields.read_only(&["uid", "revision", "created_at", "updated_at"]);
         let read = read(&mut fields);
         fields.finish();
+        self.done(read)
+    }
+
+    fn done<T>(mut self, read: Option<T>) -> Result<(T, Raw), Refusal> {
         self.faults.truncate(FAULTS_MAX);
         match read {
             Some(read) if self.faults.is_empty() => Ok((read, Raw(self.text))),
             Some(_) | None => Err(Refusal::Document(self.faults)),
         }
+    }
+
+    /// The text of a document in which no key stands twice.
+    pub(crate) fn faultless(self) -> Result<Bytes, Refusal> {
+        if self.faults.is_empty() { Ok(self.text) } else { Err(Refusal::Document(self.faults)) }
     }
 }
 

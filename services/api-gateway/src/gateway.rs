@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::peers::{Peers, READ_WAIT, answer};
 use crate::publish::Publisher;
+use crate::rates::Rate;
 use crate::refusal::Refusal;
 use crate::snapshot::{Bus, Snapshot};
 
@@ -24,6 +25,10 @@ pub(crate) struct Gateway {
     pub(crate) authenticator: Authenticator,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
+    /// How often an API key may ask for anything but publishing.
+    pub(crate) requests: Rate,
+    /// How often an API key may publish.
+    pub(crate) publishes: Rate,
 }
 
 impl Gateway {

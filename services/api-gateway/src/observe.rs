@@ -5,15 +5,21 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, ResponseError as _};
 use tripline_runtime::{Problem, problem};
 
+use crate::deprecation::{self, DEPRECATED};
 use crate::gateway::Gateway;
+use crate::rates::Standing;
+use crate::refusal::Refusal;
 use crate::routes::PUBLISH;
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Counts the request, measures publishing, and logs for those who look closely.
 pub(crate) async fn count(
@@ -25,6 +31,9 @@ pub(crate) async fn count(
     let _under_way = UnderWay::begin(&gateway);
     let mut response = next.call(request).await?;
     say_when_to_retry(&mut response);
+    let (head, answer) = (response.request().clone(), response.response_mut());
+    deprecation::say(DEPRECATED, head.match_name(), answer.headers_mut());
+    drop(head);
     let (status, route) = (response.status(), response.request().match_name());
     let method = response.request().method();
     gateway.metrics.count(route, status);
@@ -44,6 +53,14 @@ fn say_when_to_retry(response: &mut ServiceResponse<BoxBody>) {
         && !response.headers().contains_key(header::RETRY_AFTER)
     {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+}
+
+fn say_what_is_left(response: &mut ServiceResponse<BoxBody>, standing: Standing) {
+    for (name, value) in [(POLICY, standing.policy()), (LIMIT, standing.limit())] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
+        }
     }
 }
 
@@ -77,8 +94,22 @@ pub(crate) async fn authenticate(
     let authorization = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     match gateway.authenticator.caller(authorization).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await
+            let publishes =
+                request.match_name() == Some(PUBLISH) && request.method() == Method::POST;
+            let rate = if publishes { &gateway.publishes } else { &gateway.requests };
+            let standing = rate.take(caller.api_key);
+            let mut response = if standing.is_none_or(|standing| standing.allowed) {
+                request.extensions_mut().insert(caller);
+                next.call(request).await?
+            } else {
+                let problem = Problem::from(Refusal::TooManyRequests).at(request.path());
+                request.into_response(problem.error_response())
+            };
+            // The answers to publishes are many and small; they say it only to whoever has to wait.
+            if let Some(standing) = standing.filter(|standing| !publishes || !standing.allowed) {
+                say_what_is_left(&mut response, standing);
+            }
+            Ok(response)
         }
         Err(refusal) => {
             let problem = Problem::from(refusal).at(request.path());

@@ -26,6 +26,12 @@ pub struct Options {
     pub keep_alive_seconds: u64,
     /// Most connections of one worker at a time; more wait to be accepted.
     pub connections_max: usize,
+    /// Most requests a second that one API key may send to one replica, publishing left out; twice as many in a burst.
+    /// 0 for no limit.
+    pub requests_per_second_max: u32,
+    /// Most publish requests a second that one API key may send to one replica; twice as many in a burst. A batch counts
+    /// once. 0 for no limit.
+    pub publishes_per_second_max: u32,
     /// How long requests under way may take to end once the service is told to stop, in seconds.
     pub drain_timeout_seconds: u64,
 }
@@ -41,6 +47,8 @@ impl Default for Options {
             body_timeout_ms: 30_000,
             keep_alive_seconds: 75,
             connections_max: 10_000,
+            requests_per_second_max: 500,
+            publishes_per_second_max: 50_000,
             drain_timeout_seconds: 25,
         }
     }

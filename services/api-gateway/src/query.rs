@@ -43,6 +43,15 @@ impl<'a> Query<'a> {
         Some(value.clone().into_owned()).filter(|value| !value.is_empty())
     }
 
+    /// A parameter that must be there.
+    pub(crate) fn required(&mut self, name: &'static str) -> String {
+        self.text(name).unwrap_or_else(|| {
+            let detail = format!("parameter '{name}' is required");
+            self.faults.push(Fault::new(pointer(name), "missing-parameter", detail));
+            String::new()
+        })
+    }
+
     /// The page size.
     pub(crate) fn limit(&mut self) -> u32 {
         let Some(text) = self.text("limit") else { return LIMIT_DEFAULT };

@@ -54,6 +54,10 @@ pub(crate) enum Refusal {
     ApiKeyInvalid,
     #[error("the API key cannot be checked right now")]
     AuthUnavailable,
+    #[error(
+        "this API key sends requests faster than it may; see the headers RateLimit and RateLimit-Policy"
+    )]
+    TooManyRequests,
     #[error("there is nothing at this path")]
     NoRoute,
     #[error("there is no {kind} '{name}'")]
@@ -86,6 +90,7 @@ impl Classify for Refusal {
             Self::AuthUnavailable | Self::LogUnavailable | Self::FunctionAnswer => {
                 ErrorKind::Unavailable
             }
+            Self::TooManyRequests => ErrorKind::Exhausted,
             Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Revision => ErrorKind::Precondition,
             Self::Contract(_) => ErrorKind::Internal,
@@ -105,6 +110,7 @@ impl Classify for Refusal {
             Self::ApiKeyMissing => "missing-api-key",
             Self::ApiKeyInvalid => "invalid-api-key",
             Self::AuthUnavailable => "auth-unavailable",
+            Self::TooManyRequests => "too-many-requests",
             Self::NoRoute => "route-not-found",
             Self::NotFound { kind: Kind::Bus, .. } => "bus-not-found",
             Self::NotFound { kind: Kind::Function, .. } => "function-not-found",
@@ -132,6 +138,7 @@ impl Classify for Refusal {
             | Self::ApiKeyMissing
             | Self::ApiKeyInvalid
             | Self::AuthUnavailable
+            | Self::TooManyRequests
             | Self::NoRoute
             | Self::NotFound { .. }
             | Self::Revision
@@ -142,6 +149,6 @@ impl Classify for Refusal {
     }
 
     fn retry_after_seconds(&self) -> Option<u32> {
-        (self.kind() == ErrorKind::Unavailable).then_some(1)
+        self.kind().is_retryable().then_some(1)
     }
 }

@@ -20,6 +20,7 @@ use crate::gateway::Gateway;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::publish::Publisher;
+use crate::rates::Rate;
 use crate::snapshot::Snapshot;
 use crate::watch::Watch;
 use crate::{Error, Options, observe, routes};
@@ -66,10 +67,13 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         caught_up,
         context: context.clone(),
     };
+    let patterns: Vec<_> = routes().into_iter().map(|(pattern, _)| pattern).collect();
     let gateway = Data::new(Gateway {
         authenticator: Authenticator::new(peers.auth.clone(), Arc::clone(&clock), tasks.clone()),
         publisher: Publisher::new(gatherer, ports.seen, clock, tasks.clone()),
-        metrics: Metrics::register(&context.metrics, &routes::PATHS),
+        metrics: Metrics::register(&context.metrics, &patterns),
+        requests: Rate::new("requests", options.requests_per_second_max),
+        publishes: Rate::new("publishes", options.publishes_per_second_max),
         options: options.clone(),
         peers,
         snapshot,

@@ -31,6 +31,7 @@ struct Tables {
     buses: ByName<Arc<Bus>>,
     functions: Names,
     triggers: Names,
+    buses_of_triggers: HashMap<Uid, Uid>,
 }
 
 /// Uids by name and names by uid, of one kind of resource.
@@ -86,10 +87,18 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn put_trigger(&self, meta: Option<&pb::Meta>) {
-        if let Some(meta) = Meta::of(meta) {
-            self.write().triggers.put(&meta);
+    pub(crate) fn put_trigger(&self, message: &pb::Trigger) {
+        if let Some(meta) = Meta::of(message.meta.as_ref()) {
+            let mut tables = self.write();
+            tables.triggers.put(&meta);
+            // A trigger never moves to another bus.
+            tables.buses_of_triggers.extend(message.bus_uid.parse().map(|bus| (meta.uid, bus)));
         }
+    }
+
+    /// The bus that a trigger is on, unless it is not known, or no longer.
+    pub(crate) fn bus_of_trigger(&self, uid: &str) -> Option<Uid> {
+        self.read().buses_of_triggers.get(&uid.parse().ok()?).copied()
     }
 
     /// Takes in one change from the registry's feed.
@@ -105,9 +114,13 @@ impl Snapshot {
             Resource::Function(function) => self.put_function(function.meta.as_ref()),
             Resource::Trigger(trigger) if deleted => {
                 let meta = Meta::of(trigger.meta.as_ref());
-                meta.into_iter().for_each(|meta| self.write().triggers.remove(&meta));
+                if let Some(meta) = meta {
+                    let mut tables = self.write();
+                    tables.triggers.remove(&meta);
+                    tables.buses_of_triggers.remove(&meta.uid);
+                }
             }
-            Resource::Trigger(trigger) => self.put_trigger(trigger.meta.as_ref()),
+            Resource::Trigger(trigger) => self.put_trigger(trigger),
             Resource::Source(_) | Resource::CaughtUp(_) => {}
         }
     }

@@ -77,6 +77,20 @@ impl Monitor for Service {
         let state = name(SourceState::Starting).to_owned();
         Ok(Response::new(pb::SourceStatus { state, ..pb::SourceStatus::default() }))
     }
+
+    async fn get_stats(
+        &self,
+        request: Request<pb::GetStatsRequest>,
+    ) -> Result<Response<pb::EventStats>, Status> {
+        let tenant = uid("tenant", &request.get_ref().tenant)?;
+        let counted = self.store.counted(tenant).await.map_err(|error| {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(error = cause, "the counts of events cannot be read");
+            to_status(&Error::from(error))
+        })?;
+        let (accepted, deduplicated) = counted;
+        Ok(Response::new(pb::EventStats { accepted, deduplicated }))
+    }
 }
 
 impl From<SourceStatus> for pb::SourceStatus {

@@ -88,6 +88,15 @@ impl Invoker for Service {
         let items = found.into_iter().map(messages::dead_letter).collect();
         Ok(Response::new(ListDeadLettersResponse { items, next_cursor }))
     }
+
+    async fn get_stats(
+        &self,
+        request: Request<pb::GetStatsRequest>,
+    ) -> Result<Response<pb::InvocationStats>, Status> {
+        let tenant = uid("tenant", &request.get_ref().tenant)?;
+        let stats = self.0.store.stats_of(tenant).await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(messages::stats(stats)))
+    }
 }
 
 impl Service {

@@ -107,6 +107,7 @@ pub(crate) async fn pause(core: Arc<Core>, registry: Client) {
             tenant: pause.tenant.to_string(),
             which: Some(Which::Uid(pause.trigger.to_string())),
             reason: GONE_REASON.to_owned(),
+            condition: None,
         };
         let Err(status) = registry.clone().pause_trigger(request).await else {
             attempt = 0;

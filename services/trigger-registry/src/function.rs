@@ -1,5 +1,7 @@
 //! Functions: what an invocation calls.
 
+use std::fmt::Display;
+
 use tripline_kernel::{Fault, Name, TenantUid, Uid};
 use tripline_target as target;
 
@@ -76,7 +78,12 @@ impl Draft {
 }
 
 /// The fault of a number outside `min..=max`.
-pub(crate) fn out_of_range(pointer: &str, value: u32, min: u32, max: u32) -> Option<Fault> {
+pub(crate) fn out_of_range<T: PartialOrd + Display + Copy>(
+    pointer: &str,
+    value: T,
+    min: T,
+    max: T,
+) -> Option<Fault> {
     let fault = || Fault::new(pointer, "out-of-range", format!("must be from {min} to {max}"));
-    (!(min..=max).contains(&value)).then(fault)
+    (value < min || value > max).then(fault)
 }

@@ -11,14 +11,15 @@ use futures_util::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tripline_contracts::pb::{self, registry_server};
-use tripline_contracts::{convert, to_status};
+use tripline_contracts::{Message as _, convert, to_status};
 use tripline_kernel::Classify as _;
 
-use crate::bus::Bus;
+use crate::bus::{self, Bus};
 use crate::function::{self, Function};
 use crate::page::Asked;
-use crate::registry::{Error, Registry, Which};
+use crate::registry::{Error, PairDraft, Registry, Which};
 use crate::source::{self, Source};
+use crate::store;
 use crate::trigger::{self, Trigger};
 use crate::watch;
 
@@ -42,19 +43,19 @@ fn refuse(error: Error) -> Status {
 }
 
 impl Service {
-    async fn named<R: crate::store::Stored>(&self, request: &pb::GetRequest) -> Result<R, Status> {
+    async fn named<R: store::Stored>(&self, request: &pb::GetRequest) -> Result<R, Status> {
         let tenant = convert::uid("tenant", &request.tenant)?;
         let name = convert::name("name", &request.name)?;
         self.registry.get(tenant, &name).await.map_err(refuse)
     }
 
-    async fn listed<R: crate::store::Stored>(
+    async fn listed<R: store::Stored>(
         &self,
         request: &pb::ListRequest,
     ) -> Result<crate::page::Page<R>, Status> {
         let tenant = convert::uid("tenant", &request.tenant)?;
         let asked = Asked::parse(tenant, request.limit, &request.cursor).map_err(refuse)?;
-        self.registry.list(&asked).await.map_err(refuse)
+        self.registry.list(&asked.only(request.into())).await.map_err(refuse)
     }
 }
 
@@ -68,6 +69,19 @@ impl registry_server::Registry for Service {
     async fn list_buses(&self, request: Request<pb::ListRequest>) -> Answer<pb::ListBusesResponse> {
         let (items, next_cursor) = list_of::<Bus, _>(self.listed(request.get_ref()).await?);
         Ok(Response::new(pb::ListBusesResponse { items, next_cursor }))
+    }
+
+    async fn put_bus(&self, request: Request<pb::PutBusRequest>) -> Answer<pb::PutBusResponse> {
+        let draft = bus::Draft::try_from(request.into_inner())?;
+        let put = self.registry.put_bus(draft).await.map_err(refuse)?;
+        let (bus, created, applied) = (Some(message(put.bus)), put.created, put.applied);
+        Ok(Response::new(pb::PutBusResponse { bus, created, applied }))
+    }
+
+    async fn delete_bus(&self, request: Request<pb::DeleteRequest>) -> Answer<pb::DeleteResponse> {
+        let (tenant, name, condition) = requests::deletion(request.get_ref())?;
+        self.registry.delete_bus(tenant, &name, condition).await.map_err(refuse)?;
+        Ok(Response::new(pb::DeleteResponse {}))
     }
 
     async fn put_function(
@@ -177,16 +191,64 @@ impl registry_server::Registry for Service {
         let request = request.into_inner();
         let tenant = convert::uid("tenant", &request.tenant)?;
         let which = requests::which(&request)?;
-        let paused = self.registry.pause_trigger(tenant, &which, &request.reason).await;
+        let (condition, reason) = (request.condition.into(), &request.reason);
+        let paused = self.registry.pause_trigger(tenant, &which, condition, reason).await;
         Ok(Response::new(message(paused.map_err(refuse)?)))
     }
 
-    async fn resume_trigger(&self, request: Request<pb::GetRequest>) -> Answer<pb::Trigger> {
+    async fn resume_trigger(
+        &self,
+        request: Request<pb::ResumeTriggerRequest>,
+    ) -> Answer<pb::Trigger> {
         let request = request.get_ref();
         let tenant = convert::uid("tenant", &request.tenant)?;
         let which = Which::Name(convert::name("name", &request.name)?);
-        let resumed = self.registry.resume_trigger(tenant, &which).await;
+        let resumed = self.registry.resume_trigger(tenant, &which, request.condition.into()).await;
         Ok(Response::new(message(resumed.map_err(refuse)?)))
+    }
+
+    async fn put_source_trigger(
+        &self,
+        request: Request<pb::PutSourceTriggerRequest>,
+    ) -> Answer<pb::PutSourceTriggerResponse> {
+        let draft = PairDraft::try_from(request.into_inner())?;
+        let encode = |put| message::<_, pb::PutSourceTriggerResponse>(put).encode_to_vec();
+        let answer = self.registry.put_pair(draft, encode).await.map_err(refuse)?;
+        let answer = pb::PutSourceTriggerResponse::decode(answer.as_slice());
+        let corrupt = |_| refuse(Error::Store(store::Error::Corrupt("answer to a request")));
+        Ok(Response::new(answer.map_err(corrupt)?))
+    }
+
+    async fn get_source_trigger(
+        &self,
+        request: Request<pb::GetRequest>,
+    ) -> Answer<pb::SourceTrigger> {
+        let request = request.get_ref();
+        let tenant = convert::uid("tenant", &request.tenant)?;
+        let name = convert::name("name", &request.name)?;
+        let pair = self.registry.pair(tenant, &name).await.map_err(refuse)?;
+        Ok(Response::new(message(pair)))
+    }
+
+    async fn list_source_triggers(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListSourceTriggersResponse> {
+        let request = request.get_ref();
+        let tenant = convert::uid("tenant", &request.tenant)?;
+        let asked = Asked::parse(tenant, request.limit, &request.cursor).map_err(refuse)?;
+        let pairs = self.registry.pairs(&asked.only(request.into())).await.map_err(refuse)?;
+        let (items, next_cursor) = list_of(pairs);
+        Ok(Response::new(pb::ListSourceTriggersResponse { items, next_cursor }))
+    }
+
+    async fn delete_source_trigger(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteResponse> {
+        let (tenant, name, condition) = requests::deletion(request.get_ref())?;
+        self.registry.delete_pair(tenant, &name, condition).await.map_err(refuse)?;
+        Ok(Response::new(pb::DeleteResponse {}))
     }
 
     async fn get_trigger_revision(

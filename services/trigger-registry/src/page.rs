@@ -1,7 +1,6 @@
 //! Lists, page by page, in the order of names.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use tripline_kernel::{Name, TenantUid};
 
 use crate::registry::Error;
@@ -19,6 +18,22 @@ pub(crate) struct Asked {
     pub(crate) limit: u32,
     /// Only items with greater names.
     pub(crate) after: Option<Name>,
+    pub(crate) by: Filters,
+}
+
+/// Which items of a list are asked for. What is left out does not filter.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filters {
+    /// In microseconds since the epoch, like the next.
+    pub(crate) created_after: Option<i64>,
+    pub(crate) created_before: Option<i64>,
+    /// Of a source, or of a function's target.
+    pub(crate) kind: Option<String>,
+    /// A name, like the next two.
+    pub(crate) bus: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) function: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 impl Asked {
@@ -26,7 +41,12 @@ impl Asked {
     pub(crate) fn parse(tenant: TenantUid, limit: u32, cursor: &str) -> Result<Self, Error> {
         let limit = if limit == 0 { LIMIT_DEFAULT } else { limit.min(LIMIT_MAX) };
         let after = if cursor.is_empty() { None } else { Some(decode(cursor)?) };
-        Ok(Self { tenant, limit, after })
+        Ok(Self { tenant, limit, after, by: Filters::default() })
+    }
+
+    /// Only what these filters let through.
+    pub(crate) fn only(self, by: Filters) -> Self {
+        Self { by, ..self }
     }
 }
 
@@ -52,11 +72,11 @@ impl<T> Page<T> {
 }
 
 fn encode(name: &Name) -> String {
-    URL_SAFE_NO_PAD.encode(name.as_str())
+    BASE64URL_NOPAD.encode(name.as_str().as_bytes())
 }
 
 fn decode(cursor: &str) -> Result<Name, Error> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor)?;
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| Error::InvalidCursor)?;
     let text = String::from_utf8(bytes).map_err(|_| Error::InvalidCursor)?;
     text.parse().map_err(|_| Error::InvalidCursor)
 }

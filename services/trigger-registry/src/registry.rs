@@ -3,12 +3,14 @@
 mod buses;
 mod error;
 mod functions;
+mod pairs;
 mod secrets;
 mod sources;
 mod triggers;
 
 pub(crate) use error::Error;
 pub(crate) use functions::Deleted;
+pub(crate) use pairs::{Draft as PairDraft, Pair, PutPair};
 pub(crate) use secrets::Secrets;
 pub(crate) use triggers::Which;
 
@@ -25,6 +27,9 @@ use crate::page::{Asked, Page};
 use crate::relay::Settled;
 use crate::resource::Meta;
 use crate::store::{self, Store, Stored, Write};
+
+/// Most of those that are named when something cannot be deleted because of them.
+const NAMED_MAX: u64 = 20;
 
 /// All that the acts on resources need.
 pub(crate) struct Registry {

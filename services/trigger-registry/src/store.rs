@@ -9,6 +9,8 @@ mod bus;
 mod changes;
 mod counter;
 mod function;
+mod idempotency;
+mod meta;
 mod migration;
 mod outbox;
 mod relations;
@@ -22,11 +24,13 @@ mod write;
 mod tests;
 
 pub(crate) use changes::{Changed, changed_after};
+pub(crate) use idempotency::{KEY_BYTES_MAX, Kept, Key};
 pub(crate) use outbox::{Entry, Grant, Task, due, is_settled, pending_count};
-pub(crate) use relations::relations_of;
+pub(crate) use relations::{relations_from, relations_of, relations_to};
 pub(crate) use resources::{Stored, all, named, page, with_uid, with_uids};
 pub(crate) use revisions::definition_at;
-pub(crate) use trigger::{using_function, using_source};
+pub(crate) use source::on_bus as sources_on_bus;
+pub(crate) use trigger::{on_bus as triggers_on_bus, using_function, using_source};
 pub(crate) use write::Write;
 
 use std::borrow::Cow;

@@ -73,18 +73,33 @@ impl<'a> Fields<'a> {
         name: &'static str,
         range: RangeInclusive<u32>,
     ) -> Option<u32> {
+        let range = u64::from(*range.start())..=u64::from(*range.end());
+        self.optional_u64(name, range).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// A whole number inside `range`, which may be left out.
+    pub(crate) fn optional_u64(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let value = self.present(name)?;
-        if !value.is_number() {
-            return self.wrong_type(name, "a whole number", value);
-        }
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        if number.is_none_or(|number| !range.contains(&number)) {
+        let number = value.as_u64();
+        if value.is_number() && number.is_none_or(|number| !range.contains(&number)) {
             let (start, end) = (range.start(), range.end());
             let detail = format!("'{name}' must be a whole number from {start} to {end}");
             self.fault(name, "out-of-range", detail);
             return None;
         }
-        number
+        match number {
+            Some(number) => Some(number),
+            None => self.wrong_type(name, "a whole number", value),
+        }
+    }
+
+    /// A value of any type, which is not for the gateway to judge.
+    pub(crate) fn any(&mut self, name: &'static str) -> Option<Value> {
+        self.present(name).cloned()
     }
 
     /// An object that must be there, to be read by `read`. What `read` does not read is unknown.

@@ -8,15 +8,21 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tripline_contracts::pb;
 use tripline_event::{Error, Event, Origin, limits, parse_batch};
 use tripline_kernel::{Classify as _, Fault};
 use tripline_runtime::Problem;
 
+use super::invocations::in_portions;
+use super::invocations::view::Invocation;
 use super::named;
+use crate::answer::page;
 use crate::authn::Caller;
 use crate::body::{self, content_type};
 use crate::gateway::Gateway;
+use crate::peers::{READ_WAIT, answer};
 use crate::publish::{Errand, Mode, Outcome, traceparent};
+use crate::query::Query;
 use crate::refusal::Kind;
 
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
@@ -148,6 +154,54 @@ impl<'a> Labels<'a> {
             }),
         }
     }
+}
+
+/// What became of an event.
+#[derive(Serialize)]
+struct Found<T> {
+    source: String,
+    id: String,
+    /// One for each trigger that it matched.
+    invocations: Vec<T>,
+}
+
+/// `GET /v1/buses/{bus}/events?source=…&id=…`: what became of an event. Nothing when no trigger of the bus matched it,
+/// or its records have ended.
+pub(super) async fn lookup(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let name = named(&request, "bus", Kind::Bus)?;
+    let mut query = Query::new(request.query_string());
+    let (source, id) = (query.required("source"), query.required("id"));
+    let (limit, cursor) = (query.limit(), query.cursor());
+    query.finish()?;
+    let bus = gateway.bus(caller.tenant, &name).await?;
+    let read = pb::ListInvocationsRequest {
+        tenant: caller.tenant.to_string(),
+        limit,
+        cursor,
+        event_id: Some(id.clone()),
+        event_source: Some(source.clone()),
+        ..pb::ListInvocationsRequest::default()
+    };
+    let list = in_portions(read, |read| async {
+        answer(READ_WAIT, gateway.peers.invoker.clone().list_invocations(read)).await
+    });
+    let list = list.await?;
+    let snapshot = &gateway.snapshot;
+    let on_this_bus = |invocation: &pb::Invocation| match &invocation.trigger_uid {
+        // Of a trigger that is gone nobody knows any more where it was.
+        Some(trigger) => snapshot.bus_of_trigger(trigger).is_none_or(|on| on == bus.uid),
+        // A direct call: its event never was on a bus.
+        None => false,
+    };
+    let invocations = list.items.into_iter().filter(on_this_bus);
+    let invocations: Vec<_> = invocations.map(|found| Invocation::of(found, snapshot)).collect();
+    let items =
+        if invocations.is_empty() { vec![] } else { vec![Found { source, id, invocations }] };
+    Ok(HttpResponse::Ok().json(page(items, list.next_cursor, Ok)?))
 }
 
 /// `OPTIONS /v1/buses/{bus}/events`: the validation handshake of CloudEvents webhooks (HTTP webhook 1.0.2, section 4).

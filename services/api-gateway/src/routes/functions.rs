@@ -1,28 +1,25 @@
 //! Functions.
 
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tripline_contracts::{Error, pb};
+use tripline_contracts::pb;
 use tripline_runtime::Problem;
 
-use super::{document, name, part};
-use crate::answer::{self, Meta, page, stored};
-use crate::authn::Caller;
-use crate::condition::{is_known, of_write};
-use crate::document::Fields;
+use super::resource::{Resource, Target};
+use crate::answer::{Meta, Page, page};
+use crate::document::{Document, Fields};
 use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
 
+/// A function as it is shown.
 #[derive(Debug, Serialize)]
-struct Function {
+pub(super) struct Function {
     #[serde(flatten)]
     meta: Meta,
-    target: Target,
+    target: Callee,
     timeout_ms: u32,
     concurrency: u32,
     /// Shown once, in the answer that makes the function.
@@ -31,14 +28,14 @@ struct Function {
 }
 
 #[derive(Debug, Serialize)]
-struct Target {
+struct Callee {
     kind: String,
     #[serde(flatten)]
     settings: Map<String, Value>,
 }
 
 /// What a document of a function says.
-struct Wanted {
+pub(super) struct Wanted {
     kind: String,
     settings: Map<String, Value>,
     timeout_ms: Option<u32>,
@@ -49,7 +46,7 @@ fn function(message: pb::Function) -> Result<Function, Refusal> {
     let settings = serde_json::from_str(&message.target_settings_json);
     Ok(Function {
         meta: Meta::of(message.meta)?,
-        target: Target {
+        target: Callee {
             kind: message.target_kind,
             settings: settings.map_err(|_| Refusal::Contract("trigger-registry"))?,
         },
@@ -71,86 +68,71 @@ fn wanted(fields: &mut Fields<'_>) -> Option<Wanted> {
     Some(Wanted { kind, settings, timeout_ms, concurrency })
 }
 
-/// `PUT /v1/functions/{name}`.
-pub(super) async fn put(
-    request: HttpRequest,
-    payload: Payload,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let document = document(&request, payload, &gateway).await?;
-    let name = part(&request, "name");
-    let (wanted, _) = document.read(name, wanted)?;
-    let condition = of_write(&request, revision(&gateway, caller, name)).await?;
-    let write = pb::PutFunctionRequest {
-        tenant: caller.tenant.to_string(),
-        name: name.to_owned(),
-        condition,
-        target_kind: wanted.kind,
-        target_settings_json: Value::Object(wanted.settings).to_string(),
-        timeout_ms: wanted.timeout_ms,
-        concurrency: wanted.concurrency,
-    };
-    let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_function(write)).await?;
-    let message = put.function.ok_or(Refusal::Contract("trigger-registry"))?;
-    gateway.snapshot.put_function(message.meta.as_ref());
-    let signing_secret = message.signing_secret.clone().filter(|_| put.created);
-    let document = Function { signing_secret, ..function(message)? };
-    Ok(answer::put(put.created, document.meta.revision, &document))
-}
+impl Resource for Function {
+    const KIND: Kind = Kind::Function;
+    type Wanted = Wanted;
 
-async fn revision(gateway: &Gateway, caller: Caller, name: &str) -> Result<u64, Error> {
-    let read = caller.get_request(name.to_owned());
-    let stored = answer(READ_WAIT, gateway.peers.registry.clone().get_function(read)).await?;
-    Ok(stored.meta.map(|meta| meta.revision).unwrap_or_default())
-}
-
-/// `GET /v1/functions/{name}`.
-pub(super) async fn get(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let read = caller.get_request(name(&request, Kind::Function)?);
-    let message = answer(READ_WAIT, gateway.peers.registry.clone().get_function(read)).await?;
-    let document = function(message)?;
-    if is_known(&request, document.meta.revision)? {
-        return Ok(HttpResponse::NotModified().finish());
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
-    Ok(stored(StatusCode::OK, document.meta.revision, &document))
-}
 
-/// `GET /v1/functions`.
-pub(super) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let read = caller.list_request(Query::new(request.query_string()))?;
-    let list = answer(READ_WAIT, gateway.peers.registry.clone().list_functions(read)).await?;
-    Ok(HttpResponse::Ok().json(page(list.items, list.next_cursor, function)?))
-}
+    fn wanted(document: Document, name: &str) -> Result<Wanted, Refusal> {
+        document.read(name, wanted).map(|(wanted, _)| wanted)
+    }
 
-/// `DELETE /v1/functions/{name}`: says what went with the function.
-pub(super) async fn delete(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    #[derive(Serialize)]
-    struct Deleted {
-        kind: String,
-        name: String,
-        uid: String,
+    fn filters(query: &mut Query<'_>) -> pb::ListRequest {
+        pb::ListRequest { kind: query.text("kind"), ..pb::ListRequest::default() }
     }
-    #[derive(Serialize)]
-    struct Answer {
-        deleted: Vec<Deleted>,
+
+    async fn get(gateway: &Gateway, read: pb::GetRequest) -> Result<Self, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        Ok(function(answer(READ_WAIT, registry.get_function(read)).await?)?)
     }
-    let name = name(&request, Kind::Function)?;
-    let condition = of_write(&request, revision(&gateway, caller, &name)).await?;
-    let delete = caller.delete_request(name, condition);
-    let gone = answer(WRITE_WAIT, gateway.peers.registry.clone().delete_function(delete)).await?;
-    let deleted = |gone: pb::Deleted| Deleted { kind: gone.kind, name: gone.name, uid: gone.uid };
-    Ok(HttpResponse::Ok().json(Answer { deleted: gone.deleted.into_iter().map(deleted).collect() }))
+
+    async fn list(gateway: &Gateway, read: pb::ListRequest) -> Result<Page<Self>, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        let list = answer(READ_WAIT, registry.list_functions(read)).await?;
+        Ok(page(list.items, list.next_cursor, function)?)
+    }
+
+    async fn put(
+        gateway: &Gateway,
+        target: Target,
+        wanted: Wanted,
+    ) -> Result<(Self, bool), Problem> {
+        let write = pb::PutFunctionRequest {
+            tenant: target.tenant,
+            name: target.name,
+            condition: target.condition,
+            target_kind: wanted.kind,
+            target_settings_json: Value::Object(wanted.settings).to_string(),
+            timeout_ms: wanted.timeout_ms,
+            concurrency: wanted.concurrency,
+        };
+        let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_function(write)).await?;
+        let message = put.function.ok_or(Refusal::Contract("trigger-registry"))?;
+        gateway.snapshot.put_function(message.meta.as_ref());
+        let signing_secret = message.signing_secret.clone().filter(|_| put.created);
+        Ok((Self { signing_secret, ..function(message)? }, put.created))
+    }
+
+    /// Says what went with the function.
+    async fn delete(gateway: &Gateway, delete: pb::DeleteRequest) -> Result<HttpResponse, Problem> {
+        #[derive(Serialize)]
+        struct Deleted {
+            kind: String,
+            name: String,
+            uid: String,
+        }
+        #[derive(Serialize)]
+        struct Answer {
+            deleted: Vec<Deleted>,
+        }
+        let mut registry = gateway.peers.registry.clone();
+        let gone = answer(WRITE_WAIT, registry.delete_function(delete)).await?;
+        let deleted =
+            |gone: pb::Deleted| Deleted { kind: gone.kind, name: gone.name, uid: gone.uid };
+        let deleted = gone.deleted.into_iter().map(deleted).collect();
+        Ok(HttpResponse::Ok().json(Answer { deleted }))
+    }
 }

@@ -53,14 +53,7 @@ pub(super) async fn list(
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut query = Query::new(request.query_string());
-    let filters = Filters {
-        event_id: query.text("event_id"),
-        event_source: query.text("event_source"),
-        state: query.one_of("state", &STATES),
-        created_after: query.time("created_after"),
-        created_before: query.time("created_before"),
-        ..Filters::of(&mut query)
-    };
+    let filters = Filters { state: query.one_of("state", &STATES), ..Filters::of(&mut query) };
     query.finish()?;
     let Some(read) = filters.resolve(caller, &gateway).await? else {
         return Ok(HttpResponse::Ok().json(nothing()?));
@@ -98,6 +91,10 @@ impl Filters {
         Self {
             trigger: query.text("trigger"),
             function: query.text("function"),
+            event_id: query.text("event_id"),
+            event_source: query.text("event_source"),
+            created_after: query.time("created_after"),
+            created_before: query.time("created_before"),
             limit: query.limit(),
             cursor: query.cursor(),
             ..Self::default()

@@ -1,7 +1,6 @@
 //! Sources, and what they are doing.
 
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Payload};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,30 +8,31 @@ use tripline_contracts::{Error, pb};
 use tripline_kernel::{Classify as _, ErrorKind, Timestamp};
 use tripline_runtime::Problem;
 
-use super::{DEFAULT_BUS, document, name, part};
-use crate::answer::{self, Meta, filled, page, stored};
+use super::resource::{Resource, Target};
+use super::{DEFAULT_BUS, name};
+use crate::answer::{Meta, Page, filled, page};
 use crate::authn::Caller;
-use crate::condition::of_write;
-use crate::document::Fields;
+use crate::document::{Document, Fields};
 use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
 
+/// A source as it is shown.
 #[derive(Debug, Serialize)]
-struct Source {
+pub(super) struct Source {
     #[serde(flatten)]
-    meta: Meta,
-    kind: String,
-    settings: Map<String, Value>,
-    bus: String,
+    pub(super) meta: Meta,
+    pub(super) kind: String,
+    pub(super) settings: Map<String, Value>,
+    pub(super) bus: String,
     /// Not in lists: each costs a question.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
 }
 
 #[derive(Debug, Serialize)]
-struct Status {
+pub(super) struct Status {
     state: String,
     reason: Option<String>,
     since: Option<Timestamp>,
@@ -41,13 +41,13 @@ struct Status {
 }
 
 /// What a document of a source says.
-struct Wanted {
+pub(super) struct Wanted {
     kind: String,
     settings: Map<String, Value>,
     bus: String,
 }
 
-fn source(message: pb::Source) -> Result<Source, Refusal> {
+pub(super) fn source(message: pb::Source) -> Result<Source, Refusal> {
     let settings = serde_json::from_str(&message.settings_json);
     Ok(Source {
         meta: Meta::of(message.meta)?,
@@ -66,57 +66,64 @@ fn wanted(fields: &mut Fields<'_>) -> Option<Wanted> {
     Some(Wanted { kind: kind?, settings: settings?, bus })
 }
 
-/// `PUT /v1/sources/{name}`.
-pub(super) async fn put(
-    request: HttpRequest,
-    payload: Payload,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let document = document(&request, payload, &gateway).await?;
-    let name = part(&request, "name");
-    let (wanted, _) = document.read(name, wanted)?;
-    let revision = async { stored_source(&gateway, caller, name).await.map(|stored| stored.1) };
-    let condition = of_write(&request, revision).await?;
-    let write = pb::PutSourceRequest {
-        tenant: caller.tenant.to_string(),
-        name: name.to_owned(),
-        condition,
-        kind: wanted.kind,
-        settings_json: Value::Object(wanted.settings).to_string(),
-        bus: wanted.bus,
-    };
-    let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_source(write)).await?;
-    let document = source(put.source.ok_or(Refusal::Contract("trigger-registry"))?)?;
-    Ok(answer::put(put.created, document.meta.revision, &document))
-}
+impl Resource for Source {
+    const KIND: Kind = Kind::Source;
+    /// Shows what the source is doing.
+    const LIVE: bool = true;
+    type Wanted = Wanted;
 
-/// The source, and its revision.
-async fn stored_source(
-    gateway: &Gateway,
-    caller: Caller,
-    name: &str,
-) -> Result<(pb::Source, u64), Error> {
-    let read = caller.get_request(name.to_owned());
-    let source = answer(READ_WAIT, gateway.peers.registry.clone().get_source(read)).await?;
-    let revision = source.meta.as_ref().map(|meta| meta.revision).unwrap_or_default();
-    Ok((source, revision))
-}
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
 
-/// `GET /v1/sources/{name}`: with its status, as far as event-monitor can say.
-pub(super) async fn get(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let name = name(&request, Kind::Source)?;
-    let (message, revision) = stored_source(&gateway, caller, &name).await?;
-    let status = match status_of(&gateway, caller, &message).await {
-        Ok(status) => status,
-        Err(error) => Status::unknown(&error),
-    };
-    let document = Source { status: Some(status), ..source(message)? };
-    Ok(stored(StatusCode::OK, revision, &document))
+    fn wanted(document: Document, name: &str) -> Result<Wanted, Refusal> {
+        document.read(name, wanted).map(|(wanted, _)| wanted)
+    }
+
+    fn filters(query: &mut Query<'_>) -> pb::ListRequest {
+        let (kind, bus) = (query.text("kind"), query.text("bus"));
+        pb::ListRequest { kind, bus, ..pb::ListRequest::default() }
+    }
+
+    async fn get(gateway: &Gateway, read: pb::GetRequest) -> Result<Self, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        Ok(source(answer(READ_WAIT, registry.get_source(read)).await?)?)
+    }
+
+    async fn list(gateway: &Gateway, read: pb::ListRequest) -> Result<Page<Self>, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        let list = answer(READ_WAIT, registry.list_sources(read)).await?;
+        Ok(page(list.items, list.next_cursor, source)?)
+    }
+
+    async fn put(
+        gateway: &Gateway,
+        target: Target,
+        wanted: Wanted,
+    ) -> Result<(Self, bool), Problem> {
+        let write = pb::PutSourceRequest {
+            tenant: target.tenant,
+            name: target.name,
+            condition: target.condition,
+            kind: wanted.kind,
+            settings_json: Value::Object(wanted.settings).to_string(),
+            bus: wanted.bus,
+        };
+        let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_source(write)).await?;
+        let message = put.source.ok_or(Refusal::Contract("trigger-registry"))?;
+        Ok((source(message)?, put.created))
+    }
+
+    async fn delete(gateway: &Gateway, delete: pb::DeleteRequest) -> Result<HttpResponse, Problem> {
+        answer(WRITE_WAIT, gateway.peers.registry.clone().delete_source(delete)).await?;
+        Ok(HttpResponse::NoContent().finish())
+    }
+
+    /// With its status, as far as event-monitor can say.
+    async fn complete(self, gateway: &Gateway, caller: Caller) -> Self {
+        let status = status_of(gateway, caller, &self.meta).await;
+        Self { status: Some(status.unwrap_or_else(|error| Status::unknown(&error))), ..self }
+    }
 }
 
 /// `GET /v1/sources/{name}/status`.
@@ -126,17 +133,13 @@ pub(super) async fn status(
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let name = name(&request, Kind::Source)?;
-    let (message, _) = stored_source(&gateway, caller, &name).await?;
-    Ok(HttpResponse::Ok().json(status_of(&gateway, caller, &message).await?))
+    let source = Source::get(&gateway, caller.get_request(name)).await?;
+    Ok(HttpResponse::Ok().json(status_of(&gateway, caller, &source.meta).await?))
 }
 
-async fn status_of(
-    gateway: &Gateway,
-    caller: Caller,
-    source: &pb::Source,
-) -> Result<Status, Error> {
-    let source_uid = source.meta.as_ref().map(|meta| meta.uid.clone()).unwrap_or_default();
-    let read = pb::GetSourceStatusRequest { tenant: caller.tenant.to_string(), source_uid };
+async fn status_of(gateway: &Gateway, caller: Caller, source: &Meta) -> Result<Status, Error> {
+    let (tenant, source_uid) = (caller.tenant.to_string(), source.uid.clone());
+    let read = pb::GetSourceStatusRequest { tenant, source_uid };
     let mut monitor = gateway.peers.monitor.clone();
     match answer(READ_WAIT, monitor.get_source_status(read)).await {
         Ok(status) => Ok(Status {
@@ -160,29 +163,4 @@ impl Status {
     fn unknown(error: &Error) -> Self {
         Self::named("unknown", Some(error.to_string()))
     }
-}
-
-/// `GET /v1/sources`.
-pub(super) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let read = caller.list_request(Query::new(request.query_string()))?;
-    let list = answer(READ_WAIT, gateway.peers.registry.clone().list_sources(read)).await?;
-    Ok(HttpResponse::Ok().json(page(list.items, list.next_cursor, source)?))
-}
-
-/// `DELETE /v1/sources/{name}`.
-pub(super) async fn delete(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let name = name(&request, Kind::Source)?;
-    let revision = async { stored_source(&gateway, caller, &name).await.map(|stored| stored.1) };
-    let condition = of_write(&request, revision).await?;
-    let delete = caller.delete_request(name, condition);
-    answer(WRITE_WAIT, gateway.peers.registry.clone().delete_source(delete)).await?;
-    Ok(HttpResponse::NoContent().finish())
 }

@@ -1,98 +1,95 @@
 //! Triggers.
 
-mod view;
+pub(super) mod view;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Payload};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use tripline_contracts::{Error, pb};
+use tripline_contracts::pb;
 use tripline_runtime::Problem;
 
-use super::{document, name, part};
-use crate::answer::{self, page, stored};
+use super::name;
+use super::resource::{Resource, Target, revision};
+use crate::answer::{Meta, Page, page, stored};
 use crate::authn::Caller;
-use crate::condition::{is_known, of_write};
+use crate::condition::of_write;
+use crate::document::Document;
 use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
-use view::{Trigger, Wanted};
+pub(super) use view::Trigger;
+use view::Wanted;
 
 /// Why a trigger is paused that was paused here.
 const PAUSED_BY_USER: &str = "user";
+const STATES: [&str; 4] = ["activating", "active", "paused", "deleting"];
 
-/// `PUT /v1/triggers/{name}`: answers once the trigger is in force, or after a bounded wait with `applied` false.
-pub(super) async fn put(
-    request: HttpRequest,
-    payload: Payload,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let document = document(&request, payload, &gateway).await?;
-    let name = part(&request, "name");
-    let (wanted, raw) = document.read(name, Wanted::read)?;
-    let condition = of_write(&request, revision(&gateway, caller, name)).await?;
-    let write = pb::PutTriggerRequest {
-        tenant: caller.tenant.to_string(),
-        name: name.to_owned(),
-        condition,
-        bus: wanted.bus,
-        source: wanted.source,
-        pattern_json: if wanted.has_pattern { raw.field("pattern") } else { None },
-        function: wanted.function,
-        delivery: Some(wanted.delivery),
-        start: wanted.start,
-    };
-    let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_trigger(write)).await?;
-    let message = put.trigger.ok_or(Refusal::Contract("trigger-registry"))?;
-    gateway.snapshot.put_trigger(message.meta.as_ref());
-    let document = Trigger::put(message, put.applied)?;
-    Ok(answer::put(put.created, document.meta.revision, &document))
+/// What a document asks for, with the pattern as it was given.
+pub(super) struct Asked {
+    wanted: Wanted,
+    pattern: Option<String>,
 }
 
-async fn revision(gateway: &Gateway, caller: Caller, name: &str) -> Result<u64, Error> {
-    let read = caller.get_request(name.to_owned());
-    let stored = answer(READ_WAIT, gateway.peers.registry.clone().get_trigger(read)).await?;
-    Ok(stored.meta.map(|meta| meta.revision).unwrap_or_default())
-}
+impl Resource for Trigger {
+    const KIND: Kind = Kind::Trigger;
+    type Wanted = Asked;
 
-/// `GET /v1/triggers/{name}`.
-pub(super) async fn get(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let read = caller.get_request(name(&request, Kind::Trigger)?);
-    let message = answer(READ_WAIT, gateway.peers.registry.clone().get_trigger(read)).await?;
-    let document = Trigger::of(message)?;
-    if is_known(&request, document.meta.revision)? {
-        return Ok(HttpResponse::NotModified().finish());
+    fn meta(&self) -> &Meta {
+        &self.meta
     }
-    Ok(stored(StatusCode::OK, document.meta.revision, &document))
-}
 
-/// `GET /v1/triggers`.
-pub(super) async fn list(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let read = caller.list_request(Query::new(request.query_string()))?;
-    let list = answer(READ_WAIT, gateway.peers.registry.clone().list_triggers(read)).await?;
-    Ok(HttpResponse::Ok().json(page(list.items, list.next_cursor, Trigger::of)?))
-}
+    fn wanted(document: Document, name: &str) -> Result<Asked, Refusal> {
+        let (wanted, raw) = document.read(name, Wanted::read)?;
+        let pattern = if wanted.has_pattern { raw.field("pattern") } else { None };
+        Ok(Asked { wanted, pattern })
+    }
 
-/// `DELETE /v1/triggers/{name}`.
-pub(super) async fn delete(
-    request: HttpRequest,
-    caller: Caller,
-    gateway: Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let name = name(&request, Kind::Trigger)?;
-    let condition = of_write(&request, revision(&gateway, caller, &name)).await?;
-    let delete = caller.delete_request(name, condition);
-    answer(WRITE_WAIT, gateway.peers.registry.clone().delete_trigger(delete)).await?;
-    Ok(HttpResponse::NoContent().finish())
+    fn filters(query: &mut Query<'_>) -> pb::ListRequest {
+        pb::ListRequest {
+            bus: query.text("bus"),
+            source: query.text("source"),
+            function: query.text("function"),
+            state: query.one_of("state", &STATES),
+            ..pb::ListRequest::default()
+        }
+    }
+
+    async fn get(gateway: &Gateway, read: pb::GetRequest) -> Result<Self, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        Ok(Self::of(answer(READ_WAIT, registry.get_trigger(read)).await?)?)
+    }
+
+    async fn list(gateway: &Gateway, read: pb::ListRequest) -> Result<Page<Self>, Problem> {
+        let mut registry = gateway.peers.registry.clone();
+        let list = answer(READ_WAIT, registry.list_triggers(read)).await?;
+        Ok(page(list.items, list.next_cursor, Self::of)?)
+    }
+
+    /// Done once the trigger is in force, or after a bounded wait with `applied` false.
+    async fn put(gateway: &Gateway, target: Target, asked: Asked) -> Result<(Self, bool), Problem> {
+        let Asked { wanted, pattern } = asked;
+        let write = pb::PutTriggerRequest {
+            tenant: target.tenant,
+            name: target.name,
+            condition: target.condition,
+            bus: wanted.bus,
+            source: wanted.source,
+            pattern_json: pattern,
+            function: wanted.function,
+            delivery: Some(wanted.delivery),
+            start: wanted.start,
+        };
+        let put = answer(WRITE_WAIT, gateway.peers.registry.clone().put_trigger(write)).await?;
+        let message = put.trigger.ok_or(Refusal::Contract("trigger-registry"))?;
+        gateway.snapshot.put_trigger(&message);
+        Ok((Self::written(message, put.applied)?, put.created))
+    }
+
+    async fn delete(gateway: &Gateway, delete: pb::DeleteRequest) -> Result<HttpResponse, Problem> {
+        answer(WRITE_WAIT, gateway.peers.registry.clone().delete_trigger(delete)).await?;
+        Ok(HttpResponse::NoContent().finish())
+    }
 }
 
 /// `POST /v1/triggers/{name}/pause`.
@@ -101,10 +98,13 @@ pub(super) async fn pause(
     caller: Caller,
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
+    let name = name(&request, Kind::Trigger)?;
+    let condition = of_write(&request, revision::<Trigger>(&gateway, caller, &name)).await?;
     let write = pb::PauseTriggerRequest {
         tenant: caller.tenant.to_string(),
-        which: Some(pb::pause_trigger_request::Which::Name(name(&request, Kind::Trigger)?)),
+        which: Some(pb::pause_trigger_request::Which::Name(name)),
         reason: PAUSED_BY_USER.to_owned(),
+        condition,
     };
     let paused = answer(WRITE_WAIT, gateway.peers.registry.clone().pause_trigger(write)).await?;
     let document = Trigger::of(paused)?;
@@ -117,7 +117,9 @@ pub(super) async fn resume(
     caller: Caller,
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let write = caller.get_request(name(&request, Kind::Trigger)?);
+    let name = name(&request, Kind::Trigger)?;
+    let condition = of_write(&request, revision::<Trigger>(&gateway, caller, &name)).await?;
+    let write = pb::ResumeTriggerRequest { tenant: caller.tenant.to_string(), name, condition };
     let resumed = answer(WRITE_WAIT, gateway.peers.registry.clone().resume_trigger(write)).await?;
     let document = Trigger::of(resumed)?;
     Ok(stored(StatusCode::OK, document.meta.revision, &document))

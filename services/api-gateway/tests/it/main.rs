@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod answers;
 mod authentication;
 mod bad_input;
 mod lifecycle;
@@ -11,3 +12,4 @@ mod records;
 mod resources;
 mod routes;
 mod support;
+mod surface;

@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod log;
 pub(crate) mod peers;
 pub(crate) mod registry;
+mod shelf;
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -36,6 +37,9 @@ use registry::FakeRegistry;
 
 pub(crate) const KEY: &str = "a-good-key-of-the-test";
 pub(crate) const TENANT: Uid = DEFAULT_TENANT;
+/// The key of a tenant that has nothing.
+pub(crate) const OTHER_KEY: &str = "a-key-of-another-tenant";
+pub(crate) const OTHER_TENANT: Uid = Uid::from_bytes([0x0f; 16]);
 pub(crate) const BUS: Uid = Uid::from_bytes([0xb0; 16]);
 pub(crate) const PARTITIONS: u16 = 4;
 pub(crate) const API_KEY: Uid = Uid::from_bytes([0xa0; 16]);
@@ -132,6 +136,11 @@ impl Stack {
     /// A request with a good key.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         self.bare(method, path).header("authorization", &format!("Bearer {KEY}"))
+    }
+
+    /// A request with the key of a tenant that has nothing.
+    pub(crate) fn foreign(&self, method: &str, path: &str) -> Request {
+        self.bare(method, path).header("authorization", &format!("Bearer {OTHER_KEY}"))
     }
 
     /// A request without a key.

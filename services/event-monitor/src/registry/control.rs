@@ -81,6 +81,7 @@ impl Control for Registry {
             tenant: tenant.to_string(),
             which: Some(pb::pause_trigger_request::Which::Uid(trigger.to_string())),
             reason: reason.to_owned(),
+            condition: None,
         };
         match self.client.clone().pause_trigger(request).await.map_err(Error::from) {
             Ok(_) => Ok(()),

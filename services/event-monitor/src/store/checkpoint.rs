@@ -1,7 +1,7 @@
 //! Checkpoints: how far each partition has been routed, and what was in force there.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, Set};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Set};
 use tripline_bus::{Offset, Stream};
 use tripline_kernel::Uid;
 
@@ -75,6 +75,20 @@ impl Store {
             deduplicated: unsigned(row.deduplicated),
         };
         Ok(Claimed { checkpoint, definitions: row.definitions })
+    }
+
+    /// Events of a tenant taken in and copies dropped, before the checkpoints of all its partitions.
+    pub(crate) async fn counted(&self, tenant: Uid) -> Result<(u64, u64), Error> {
+        let query = Entity::find()
+            .select_only()
+            .columns([Column::Accepted, Column::Deduplicated])
+            .filter(Column::Tenant.eq(bytes(tenant)))
+            .into_tuple::<(i64, i64)>();
+        let counts = query.all(&self.db).await?;
+        let add = |(accepted, copies), &(more, more_copies): &(i64, i64)| {
+            (accepted + unsigned(more), copies + unsigned(more_copies))
+        };
+        Ok(counts.iter().fold((0, 0), add))
     }
 
     /// Writes a checkpoint; the definitions only where they have changed since they were last written.

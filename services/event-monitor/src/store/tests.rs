@@ -104,6 +104,12 @@ async fn a_stale_checkpoint_is_refused(store: &Store) {
     let long = "x".repeat(100_000);
     store.save_checkpoint(partition, 6, later, Some(long.clone())).await.unwrap();
     assert_eq!(store.claim(partition, 6).await.unwrap().definitions, long);
+
+    let other = Partition { stream: Stream { bus: uid(2), partition: 0 }, ..partition };
+    store.claim(other, 1).await.unwrap();
+    store.save_checkpoint(other, 1, checkpoint, None).await.unwrap();
+    assert_eq!(store.counted(DEFAULT_TENANT).await.unwrap(), (14, 4), "of all its partitions");
+    assert_eq!(store.counted(uid(9)).await.unwrap(), (0, 0), "tenants are apart");
 }
 
 async fn sources_remember_only_under_their_lease(store: &Store) {

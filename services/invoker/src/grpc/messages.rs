@@ -5,7 +5,7 @@ use tripline_kernel::Timestamp;
 use tripline_target::Answer;
 
 use crate::invocation::{Attempt, Payload};
-use crate::store::Found;
+use crate::store::{Found, Stats};
 
 pub(super) fn invocation(found: Found) -> pb::Invocation {
     pb::Invocation {
@@ -43,6 +43,18 @@ pub(super) fn dead_letter(mut found: Found) -> pb::DeadLetter {
         content_type: payload.as_ref().map_or("", Payload::content_type).to_owned(),
         payload: payload.map(|payload| payload.body).unwrap_or_default(),
         invocation: Some(invocation(found)),
+    }
+}
+
+pub(super) fn stats(stats: Stats) -> pb::InvocationStats {
+    // No counter ever falls below zero.
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    pb::InvocationStats {
+        matched: count(stats.matched),
+        delivered: count(stats.delivered),
+        dead: count(stats.dead),
+        cancelled: count(stats.cancelled),
+        pending: count(stats.open()),
     }
 }
 

@@ -49,7 +49,17 @@ const COUNTS: [&str; 4] = ["matched", "delivered", "dead", "cancelled"];
 impl Store {
     /// The sums over all tenants and epochs.
     pub(crate) async fn stats(&self) -> Result<Stats, tripline_db::Error> {
-        let query = self.query(&format!("SELECT {COLUMNS} FROM stats"));
+        self.sum(self.query(&format!("SELECT {COLUMNS} FROM stats"))).await
+    }
+
+    /// The sums of a tenant over all epochs.
+    pub(crate) async fn stats_of(&self, tenant: Uid) -> Result<Stats, tripline_db::Error> {
+        let mut query = self.query(&format!("SELECT {COLUMNS} FROM stats WHERE tenant="));
+        query.bind(sql::uid(tenant));
+        self.sum(query).await
+    }
+
+    async fn sum(&self, query: sql::Query) -> Result<Stats, tripline_db::Error> {
         let mut sum = Stats::default();
         for row in self.db.query_all_raw(query.build()).await? {
             sum.add(read(&row)?.1);

@@ -217,7 +217,34 @@ impl Registry for Shared<FakeRegistry> {
     async fn delete_trigger(&self, _: Request<pb::DeleteRequest>) -> Answer<pb::DeleteResponse> {
         refuse()
     }
-    async fn resume_trigger(&self, _: Request<pb::GetRequest>) -> Answer<Trigger> {
+    async fn resume_trigger(&self, _: Request<pb::ResumeTriggerRequest>) -> Answer<Trigger> {
+        refuse()
+    }
+    async fn put_bus(&self, _: Request<pb::PutBusRequest>) -> Answer<pb::PutBusResponse> {
+        refuse()
+    }
+    async fn delete_bus(&self, _: Request<pb::DeleteRequest>) -> Answer<pb::DeleteResponse> {
+        refuse()
+    }
+    async fn put_source_trigger(
+        &self,
+        _: Request<pb::PutSourceTriggerRequest>,
+    ) -> Answer<pb::PutSourceTriggerResponse> {
+        refuse()
+    }
+    async fn get_source_trigger(&self, _: Request<pb::GetRequest>) -> Answer<pb::SourceTrigger> {
+        refuse()
+    }
+    async fn list_source_triggers(
+        &self,
+        _: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListSourceTriggersResponse> {
+        refuse()
+    }
+    async fn delete_source_trigger(
+        &self,
+        _: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteResponse> {
         refuse()
     }
 }

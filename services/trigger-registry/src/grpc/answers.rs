@@ -6,10 +6,10 @@ use crate::bus::Bus;
 use crate::function::Function;
 use crate::kinds::render;
 use crate::page::Page;
-use crate::registry::Deleted;
+use crate::registry::{Deleted, Pair, PutPair};
 use crate::resource::{Kind, Meta};
 use crate::source::{self, Source};
-use crate::trigger::{Delivery, State, Trigger};
+use crate::trigger::{Delivery, Relation, State, Trigger};
 use crate::watch::{Change, Resource};
 
 /// A value as the contract has it.
@@ -119,6 +119,34 @@ impl From<Trigger> for pb::Trigger {
             relation_uid: trigger.relation.to_string(),
             definition_revision: trigger.definition_revision,
         }
+    }
+}
+
+impl From<Relation> for pb::Relation {
+    fn from(relation: Relation) -> Self {
+        Self {
+            uid: relation.uid.to_string(),
+            trigger_uid: relation.trigger.to_string(),
+            subject: Some(relation.subject.into()),
+            function_uid: relation.function.to_string(),
+            rule_uid: relation.rule.map(|rule| rule.to_string()),
+        }
+    }
+}
+
+impl From<Pair> for pb::SourceTrigger {
+    fn from(pair: Pair) -> Self {
+        Self {
+            source: Some(pair.source.into()),
+            trigger: Some(pair.trigger.into()),
+            relation: Some(pair.relation.into()),
+        }
+    }
+}
+
+impl From<PutPair> for pb::PutSourceTriggerResponse {
+    fn from(put: PutPair) -> Self {
+        Self { pair: Some(put.pair.into()), created: put.created, applied: put.applied }
     }
 }
 

@@ -1,11 +1,14 @@
 //! From requests to what inner code works with.
 
+use sha2::{Digest as _, Sha256};
 use tripline_contracts::convert::{self, BadField};
-use tripline_contracts::pb;
+use tripline_contracts::{Message as _, pb};
 use tripline_kernel::{Name, TenantUid};
 
 use crate::condition::Condition;
-use crate::registry::Which;
+use crate::page::Filters;
+use crate::registry::{PairDraft, Which};
+use crate::store::{KEY_BYTES_MAX, Key};
 use crate::trigger::{Delivery, Start};
 use crate::{bus, function, source, trigger};
 
@@ -14,6 +17,71 @@ impl From<Option<pb::Condition>> for Condition {
         let condition = condition.unwrap_or_default();
         Self { if_revision: condition.if_revision, if_absent: condition.if_absent }
     }
+}
+
+impl From<&pb::ListRequest> for Filters {
+    fn from(request: &pb::ListRequest) -> Self {
+        Self {
+            created_after: request.created_after,
+            created_before: request.created_before,
+            kind: request.kind.clone(),
+            bus: request.bus.clone(),
+            source: request.source.clone(),
+            function: request.function.clone(),
+            state: request.state.clone(),
+        }
+    }
+}
+
+impl TryFrom<pb::PutBusRequest> for bus::Draft {
+    type Error = BadField;
+
+    fn try_from(request: pb::PutBusRequest) -> Result<Self, BadField> {
+        Ok(Self {
+            tenant: convert::uid("tenant", &request.tenant)?,
+            name: convert::name("name", &request.name)?,
+            condition: request.condition.into(),
+            partitions: request.partitions,
+            retention_seconds: request.retention_seconds,
+            retention_bytes: request.retention_bytes,
+            dedupe_window_seconds: request.dedupe_window_seconds,
+        })
+    }
+}
+
+impl TryFrom<pb::PutSourceTriggerRequest> for PairDraft {
+    type Error = BadField;
+
+    fn try_from(request: pb::PutSourceTriggerRequest) -> Result<Self, BadField> {
+        // What is the same request to one registry is so to all: messages without maps have one encoding.
+        let hash = Sha256::digest(request.encode_to_vec()).into();
+        let source = request.source.unwrap_or_default();
+        let trigger = request.trigger.unwrap_or_default();
+        let if_absent = trigger.condition.is_some_and(|condition| condition.if_absent);
+        let source = source::Draft {
+            condition: Condition { if_revision: None, if_absent },
+            ..source::Draft::try_from(source)?
+        };
+        let trigger = trigger::Draft {
+            tenant: source.tenant,
+            name: source.name.clone(),
+            bus: source.bus.clone(),
+            source: Some(source.name.as_str().to_owned()),
+            ..trigger::Draft::try_from(trigger)?
+        };
+        let key = match request.idempotency_key {
+            key if key.is_empty() => None,
+            key => Some(convert_key(source.tenant, key, hash)?),
+        };
+        Ok(Self { source, trigger, key })
+    }
+}
+
+fn convert_key(tenant: TenantUid, key: String, request: [u8; 32]) -> Result<Key, BadField> {
+    if u32::try_from(key.len()).is_ok_and(|len| len <= KEY_BYTES_MAX) {
+        return Ok(Key { tenant, key, request });
+    }
+    Err(convert::bad("idempotency_key", &format!("it has at most {KEY_BYTES_MAX} bytes")))
 }
 
 impl TryFrom<pb::PutFunctionRequest> for function::Draft {

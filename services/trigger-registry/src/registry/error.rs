@@ -31,6 +31,18 @@ pub(crate) enum Error {
     /// Triggers go by this source.
     #[error("source '{source_name}' is used by {}", names(.triggers))]
     SourceInUse { source_name: Name, triggers: Vec<Name> },
+    /// Sources or triggers are on this bus.
+    #[error("bus '{bus}' is used by {}", kinds_and_names(.users))]
+    BusInUse { bus: Name, users: Vec<(Kind, Name)> },
+    /// Every tenant has a default bus.
+    #[error("the bus 'default' cannot be deleted")]
+    DefaultBus,
+    /// The source of this name is not the trigger's.
+    #[error("trigger '{0}' does not go by a source of its own name")]
+    NoPair(Name),
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// The trigger is not in force yet.
     #[error("trigger '{0}' is still activating: try again when it is active")]
     Activating(Name),
@@ -65,16 +77,24 @@ fn names(names: &[Name]) -> String {
     format!("the triggers {}", quoted.join(", "))
 }
 
+fn kinds_and_names(users: &[(Kind, Name)]) -> String {
+    let named = users.iter().map(|(kind, name)| format!("{kind} '{name}'"));
+    named.collect::<Vec<_>>().join(", ")
+}
+
 impl Classify for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound { .. } | Self::NoRevision { .. } => ErrorKind::NotFound,
             Self::Exists { .. }
             | Self::SourceInUse { .. }
+            | Self::BusInUse { .. }
+            | Self::DefaultBus
+            | Self::NoPair(_)
             | Self::Activating(_)
             | Self::Deleting(_) => ErrorKind::Conflict,
             Self::RevisionMismatch { .. } => ErrorKind::Precondition,
-            Self::Invalid { .. } | Self::InvalidCursor => ErrorKind::Invalid,
+            Self::Invalid { .. } | Self::InvalidCursor | Self::KeyReused => ErrorKind::Invalid,
             Self::Sealed { .. } => ErrorKind::Internal,
             Self::Store(error) => error.kind(),
         }
@@ -92,6 +112,10 @@ impl Classify for Error {
             Self::Invalid { kind, faults } => code_of(*kind, faults),
             Self::InvalidCursor => "invalid-cursor".into(),
             Self::SourceInUse { .. } => "source-in-use".into(),
+            Self::BusInUse { .. } => "bus-in-use".into(),
+            Self::DefaultBus => "default-bus".into(),
+            Self::NoPair(_) => "not-a-source-trigger".into(),
+            Self::KeyReused => "idempotency-key-reused".into(),
             Self::Activating(_) => "trigger-activating".into(),
             Self::Deleting(_) => "trigger-deleting".into(),
             Self::Sealed { .. } => "secret-unreadable".into(),
@@ -116,7 +140,8 @@ impl Classify for Error {
 
 /// The code of a fault that says all there is to say, else that of the whole resource.
 fn code_of(kind: Kind, faults: &[Fault]) -> Cow<'static, str> {
-    const TELLING: [&str; 5] = [
+    const TELLING: [&str; 6] = [
+        "partitions-fixed",
         "bus-not-found",
         "source-not-found",
         "function-not-found",

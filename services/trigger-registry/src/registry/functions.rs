@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use tripline_kernel::{Name, TenantUid, Uid};
 
+use super::triggers::revoke_earlier;
 use super::{Error, Registry};
 use crate::condition::Condition;
 use crate::function::{Draft, Function};
 use crate::resource::Kind;
 use crate::store;
+use crate::trigger::{Relation, Trigger};
 
 /// What putting a function came to.
 pub(crate) struct NewFunction {
@@ -76,18 +78,19 @@ impl Registry {
         let found: Option<Function> = store::named(write.db(), tenant, name).await?;
         let function = found.ok_or_else(|| Error::not_found(Kind::Function, name.as_str()))?;
         condition.check(Kind::Function, name, Some(&function.meta))?;
-        let entry = |kind, name: &Name, uid| Deleted { kind, name: name.clone(), uid };
         let mut triggers = store::using_function(write.db(), tenant, function.meta.uid).await?;
-        let (mut relations, mut rules) = (Vec::new(), BTreeMap::new());
+        let mut relations = Vec::new();
         for trigger in &mut triggers {
-            for relation in self.begin_removal(&mut write, trigger).await? {
-                relations.push(entry("relation", &trigger.meta.name, relation.uid));
-                // A relation of an earlier definition may count under another function's rule, which may live on.
-                let rule = relation.rule.filter(|_| relation.function == function.meta.uid);
-                rules.extend(rule.map(|rule| (rule, entry("rule", name, rule))));
-            }
+            relations.extend(self.begin_removal(&mut write, trigger).await?);
         }
+        // Triggers that invoked it once, and live on with another function.
+        let mut earlier = store::relations_to(write.db(), tenant, function.meta.uid).await?;
+        earlier.retain(|earlier| relations.iter().all(|going| going.uid != earlier.uid));
         write.remove(&function).await?;
+        revoke_earlier(&mut write, &function.meta, &earlier).await?;
+        relations.extend(earlier);
+        let bound: Vec<Trigger> =
+            store::with_uids(write.db(), relations.iter().map(|r| r.trigger).collect()).await?;
         write.commit().await?;
         tracing::info!(
             function.name = %name,
@@ -95,10 +98,30 @@ impl Registry {
             triggers = triggers.len(),
             "deleted function '{name}' and the triggers that invoked it"
         );
-        self.settle(triggers.iter().map(|trigger| trigger.meta.uid).collect()).await;
-        let function = entry("function", name, function.meta.uid);
-        let triggers = triggers.iter().map(|t| entry("trigger", &t.meta.name, t.meta.uid));
-        let all = std::iter::once(function).chain(triggers).chain(relations);
-        Ok(all.chain(rules.into_values()).collect())
+        let uids = triggers.iter().map(|trigger| trigger.meta.uid);
+        self.settle(uids.chain([function.meta.uid]).collect()).await;
+        Ok(listed(&function, &triggers, &relations, &bound))
     }
+}
+
+/// All that went with a function. `bound` are the triggers that the relations are of.
+fn listed(
+    function: &Function,
+    triggers: &[Trigger],
+    relations: &[Relation],
+    bound: &[Trigger],
+) -> Vec<Deleted> {
+    let entry = |kind, name: &Name, uid| Deleted { kind, name: name.clone(), uid };
+    let mut all = vec![entry("function", &function.meta.name, function.meta.uid)];
+    all.extend(triggers.iter().map(|t| entry("trigger", &t.meta.name, t.meta.uid)));
+    let mut rules = BTreeMap::new();
+    for relation in relations {
+        let trigger = bound.iter().find(|trigger| trigger.meta.uid == relation.trigger);
+        all.extend(trigger.map(|t| entry("relation", &t.meta.name, relation.uid)));
+        // A relation of an earlier definition may count under another function's rule, which may live on.
+        let rule = relation.rule.filter(|_| relation.function == function.meta.uid);
+        rules.extend(rule.map(|rule| (rule, entry("rule", &function.meta.name, rule))));
+    }
+    all.extend(rules.into_values());
+    all
 }

@@ -4,6 +4,7 @@ mod pause;
 mod put;
 
 pub(crate) use pause::Which;
+pub(super) use put::{PutTrigger, told};
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tripline_kernel::{Name, TenantUid, Uid};
 use super::{Error, Registry};
 use crate::bus::Bus;
 use crate::condition::Condition;
-use crate::resource::Kind;
+use crate::resource::{Kind, Meta};
 use crate::store::{self, Task, Write};
 use crate::trigger::{Relation, State, Trigger};
 
@@ -28,8 +29,7 @@ impl Registry {
         condition: Condition,
     ) -> Result<(), Error> {
         let mut write = self.store.write().await?;
-        let found: Option<Trigger> = store::named(write.db(), tenant, name).await?;
-        let mut trigger = found.ok_or_else(|| Error::not_found(Kind::Trigger, name.as_str()))?;
+        let mut trigger = stored_trigger(&write, tenant, name).await?;
         condition.check(Kind::Trigger, name, Some(&trigger.meta))?;
         if trigger.state != State::Deleting {
             self.begin_removal(&mut write, &mut trigger).await?;
@@ -89,6 +89,31 @@ impl Registry {
             () = self.stop.cancelled() => false,
         }
     }
+}
+
+/// Has relations of earlier definitions revoked now, since their source or function is `going`; their triggers stay.
+pub(super) async fn revoke_earlier(
+    write: &mut Write,
+    going: &Meta,
+    relations: &[Relation],
+) -> Result<(), Error> {
+    if relations.is_empty() {
+        return Ok(());
+    }
+    let mut meta = going.clone();
+    write.stamp(&mut meta);
+    let relations = relations.iter().map(|relation| relation.uid).collect();
+    Ok(write.leave_task(&meta, &Task::Revoke { relations }).await?)
+}
+
+/// The trigger of this name.
+pub(super) async fn stored_trigger(
+    write: &Write,
+    tenant: TenantUid,
+    name: &Name,
+) -> Result<Trigger, Error> {
+    let found = store::named(write.db(), tenant, name).await?;
+    found.ok_or_else(|| Error::not_found(Kind::Trigger, name.as_str()))
 }
 
 /// The bus that a trigger is on.

@@ -80,20 +80,27 @@ impl Relay {
                 write.take_task(entry).await?;
                 Ok(write.commit().await?)
             }
-            Task::Apply { bus, partitions, grant, definition, revoke } => {
+            Task::Apply { bus, partitions, grant, definition } => {
                 let granted = match grant {
                     Some(grant) => Some((grant.relation, self.grant(entry.tenant, grant).await?)),
                     None => None,
                 };
                 let marker = trigger_marker(entry, Some(definition.clone()));
                 self.mark(*bus, *partitions, marker).await?;
-                self.revoke(entry.tenant, revoke).await?;
-                self.applied(entry, granted, revoke).await
+                self.applied(entry, granted).await
             }
             Task::Remove { bus, partitions, revoke } => {
                 self.mark(*bus, *partitions, trigger_marker(entry, None)).await?;
                 self.revoke(entry.tenant, revoke).await?;
                 self.removed(entry, revoke).await
+            }
+            Task::Revoke { relations } => {
+                self.revoke(entry.tenant, relations).await?;
+                let write = self.store.write().await?;
+                if write.take_task(entry).await? {
+                    write.remove_relations(relations).await?;
+                }
+                Ok(write.commit().await?)
             }
         }
     }
@@ -172,12 +179,7 @@ impl Relay {
     }
 
     /// Notes that the trigger's definition is in force.
-    async fn applied(
-        &self,
-        entry: &Entry,
-        granted: Option<(Uid, Uid)>,
-        revoked: &[Uid],
-    ) -> Result<(), Error> {
+    async fn applied(&self, entry: &Entry, granted: Option<(Uid, Uid)>) -> Result<(), Error> {
         let mut write = self.store.write().await?;
         if !write.take_task(entry).await? {
             return Ok(()); // A newer task has taken its place and does all of this again.
@@ -185,7 +187,6 @@ impl Relay {
         if let Some((relation, rule)) = granted {
             write.relation_granted(relation, rule).await?;
         }
-        write.remove_relations(revoked).await?;
         let found: Option<Trigger> = store::with_uid(write.db(), entry.tenant, entry.uid).await?;
         if let Some(mut trigger) = found
             && trigger.state == State::Activating

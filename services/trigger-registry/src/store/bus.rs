@@ -5,11 +5,15 @@
 use std::time::Duration;
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, DatabaseConnection};
 use tripline_bus::Retention;
+use tripline_kernel::TenantUid;
 
-use super::resources::{MetaRow, Stored};
+use super::meta::{meta_of, with_meta};
+use super::resources::Stored;
 use super::{Error, number, stored};
 use crate::bus::Bus;
+use crate::page;
 use crate::resource::{Kind, Meta};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -39,32 +43,32 @@ impl Stored for Bus {
     const UID: Column = Column::Uid;
     const TENANT: Column = Column::Tenant;
     const NAME: Column = Column::Name;
+    const CREATED_AT: Column = Column::CreatedAt;
+
+    async fn narrow(
+        _: &DatabaseConnection,
+        _: TenantUid,
+        _: &page::Filters,
+    ) -> Result<Option<Condition>, Error> {
+        Ok(Some(Condition::all()))
+    }
 
     fn meta(&self) -> &Meta {
         &self.meta
     }
 
     fn to_row(&self) -> Model {
-        let MetaRow { uid, tenant, name, revision, created_at, updated_at } = (&self.meta).into();
-        Model {
-            uid,
-            tenant,
-            name,
-            revision,
-            created_at,
-            updated_at,
+        with_meta!(Model, &self.meta, {
             partitions: self.partitions.into(),
             retention_seconds: stored(self.retention.time.as_secs()),
             retention_bytes: stored(self.retention.bytes),
             dedupe_window_seconds: stored(self.dedupe_window.as_secs()),
-        }
+        })
     }
 
     fn from_row(row: Model) -> Result<Self, Error> {
-        let Model { uid, tenant, name, revision, created_at, updated_at, .. } = row;
-        let meta = MetaRow { uid, tenant, name, revision, created_at, updated_at };
         Ok(Self {
-            meta: meta.try_into()?,
+            meta: meta_of!(row)?,
             partitions: number(row.partitions, "partitions")?,
             retention: Retention {
                 time: Duration::from_secs(number(row.retention_seconds, "retention")?),

@@ -5,10 +5,9 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{QueryOrder as _, QuerySelect as _};
-use tripline_kernel::Timestamp;
 
-use super::resources::MetaRow;
-use super::{Error, number, stored, uid};
+use super::meta::{meta_of, with_meta};
+use super::{Error, stored};
 use crate::resource::{Kind, Meta};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -45,9 +44,7 @@ pub(super) async fn record(
     meta: &Meta,
     deleted: bool,
 ) -> Result<(), Error> {
-    let MetaRow { uid, tenant, name, revision, created_at, updated_at } = meta.into();
-    let kind = kind.as_str().to_owned();
-    let row = Model { uid, tenant, name, revision, created_at, updated_at, kind, deleted };
+    let row = with_meta!(Model, meta, { kind: kind.as_str().to_owned(), deleted });
     let replace = OnConflict::column(Column::Uid)
         .update_columns([Column::Revision, Column::UpdatedAt, Column::Deleted])
         .to_owned();
@@ -70,14 +67,7 @@ pub(crate) async fn changed_after(
         .limit(limit);
     let parse = |row: Model| {
         Ok(Changed {
-            meta: Meta {
-                tenant: uid(&row.tenant)?,
-                name: row.name.parse().map_err(|_| Error::Corrupt("name"))?,
-                uid: uid(&row.uid)?,
-                revision: number(row.revision, "revision")?,
-                created_at: Timestamp::from_micros(row.created_at),
-                updated_at: Timestamp::from_micros(row.updated_at),
-            },
+            meta: meta_of!(row)?,
             kind: Kind::named(&row.kind).ok_or(Error::Corrupt("kind of a change"))?,
             deleted: row.deleted,
         })

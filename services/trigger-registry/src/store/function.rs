@@ -3,10 +3,14 @@
 #![allow(unreachable_pub, reason = "the entity macros make everything public")]
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, DatabaseConnection};
+use tripline_kernel::TenantUid;
 
-use super::resources::{MetaRow, Stored};
+use super::meta::{meta_of, with_meta};
+use super::resources::Stored;
 use super::{Error, document, number, parse_document};
 use crate::function::{Function, Spec};
+use crate::page;
 use crate::resource::{Kind, Meta};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -37,33 +41,34 @@ impl Stored for Function {
     const UID: Column = Column::Uid;
     const TENANT: Column = Column::Tenant;
     const NAME: Column = Column::Name;
+    const CREATED_AT: Column = Column::CreatedAt;
+
+    async fn narrow(
+        _: &DatabaseConnection,
+        _: TenantUid,
+        by: &page::Filters,
+    ) -> Result<Option<Condition>, Error> {
+        let kind = by.kind.as_ref().map(|kind| Column::TargetKind.eq(kind));
+        Ok(Some(Condition::all().add_option(kind)))
+    }
 
     fn meta(&self) -> &Meta {
         &self.meta
     }
 
     fn to_row(&self) -> Model {
-        let MetaRow { uid, tenant, name, revision, created_at, updated_at } = (&self.meta).into();
-        Model {
-            uid,
-            tenant,
-            name,
-            revision,
-            created_at,
-            updated_at,
+        with_meta!(Model, &self.meta, {
             target_kind: self.spec.target_kind.clone(),
             target_settings: document(&self.spec.target_settings),
             timeout_ms: self.spec.timeout_ms.into(),
             concurrency: self.spec.concurrency.into(),
             signing_sealed: self.signing_sealed.clone(),
-        }
+        })
     }
 
     fn from_row(row: Model) -> Result<Self, Error> {
-        let Model { uid, tenant, name, revision, created_at, updated_at, .. } = row;
-        let meta = MetaRow { uid, tenant, name, revision, created_at, updated_at };
         Ok(Self {
-            meta: meta.try_into()?,
+            meta: meta_of!(row)?,
             spec: Spec {
                 target_kind: row.target_kind,
                 target_settings: parse_document(&row.target_settings, "target settings")?,

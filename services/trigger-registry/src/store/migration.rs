@@ -1,6 +1,7 @@
 //! The schema, step by step. A step that was released is never changed.
 
 mod m0001_start;
+mod m0002_filters_and_keys;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -9,6 +10,6 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Migration)]
+        vec![Box::new(m0001_start::Migration), Box::new(m0002_filters_and_keys::Migration)]
     }
 }

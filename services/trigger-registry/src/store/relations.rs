@@ -3,8 +3,10 @@
 #![allow(unreachable_pub, reason = "the entity macros make everything public")]
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{QueryOrder as _, Set};
-use tripline_kernel::Uid;
+use tripline_event::Subject;
+use tripline_kernel::{TenantUid, Uid};
 
 use super::{Error, Write, bytes, document, optional_uid, parse_document, uid};
 use crate::trigger;
@@ -64,14 +66,41 @@ impl Write {
     }
 }
 
-/// The relations of a trigger: the one in force, and those that are still to be revoked.
+/// The relations of a trigger: that of the newest definition, and those of earlier ones.
 pub(crate) async fn relations_of(
     db: &impl ConnectionTrait,
     trigger: &trigger::Trigger,
 ) -> Result<Vec<trigger::Relation>, Error> {
+    let of_trigger = Column::TriggerUid.eq(bytes(trigger.meta.uid));
+    all(db, trigger.meta.tenant, of_trigger).await
+}
+
+/// The relations of any triggers that start from this subject.
+pub(crate) async fn relations_from(
+    db: &impl ConnectionTrait,
+    tenant: TenantUid,
+    subject: Subject,
+) -> Result<Vec<trigger::Relation>, Error> {
+    all(db, tenant, Column::Subject.eq(document(&subject))).await
+}
+
+/// The relations of any triggers that lead to this function.
+pub(crate) async fn relations_to(
+    db: &impl ConnectionTrait,
+    tenant: TenantUid,
+    function: Uid,
+) -> Result<Vec<trigger::Relation>, Error> {
+    all(db, tenant, Column::FunctionUid.eq(bytes(function))).await
+}
+
+async fn all(
+    db: &impl ConnectionTrait,
+    tenant: TenantUid,
+    which: SimpleExpr,
+) -> Result<Vec<trigger::Relation>, Error> {
     let query = Entity::find()
-        .filter(Column::Tenant.eq(bytes(trigger.meta.tenant)))
-        .filter(Column::TriggerUid.eq(bytes(trigger.meta.uid)))
+        .filter(Column::Tenant.eq(bytes(tenant)))
+        .filter(which)
         .order_by_asc(Column::Uid);
     let parse = |row: Model| {
         Ok(trigger::Relation {

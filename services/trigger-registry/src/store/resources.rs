@@ -1,10 +1,10 @@
 //! What is done alike with all kinds of resources.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder as _, QuerySelect as _};
-use tripline_kernel::{Name, TenantUid, Timestamp, Uid};
+use sea_orm::{Condition, DatabaseConnection, IntoActiveModel, QueryOrder as _, QuerySelect as _};
+use tripline_kernel::{Name, TenantUid, Uid};
 
-use super::{Error, bytes, number, uid};
+use super::{Error, bytes};
 use crate::page;
 use crate::resource::{Kind, Meta};
 
@@ -23,6 +23,15 @@ pub(crate) trait Stored: Sized + Send + Sync {
     const TENANT: <Self::Entity as EntityTrait>::Column;
     /// The column of names.
     const NAME: <Self::Entity as EntityTrait>::Column;
+    /// The column of the times at which they were made.
+    const CREATED_AT: <Self::Entity as EntityTrait>::Column;
+
+    /// What the filters of this kind, beside those that all kinds have, ask of a row. Nothing when no row can fit.
+    fn narrow(
+        db: &DatabaseConnection,
+        tenant: TenantUid,
+        by: &page::Filters,
+    ) -> impl Future<Output = Result<Option<Condition>, Error>> + Send;
 
     fn meta(&self) -> &Meta;
     fn to_row(&self) -> <Self::Entity as EntityTrait>::Model;
@@ -69,16 +78,36 @@ pub(crate) async fn all<R: Stored>(db: &impl ConnectionTrait) -> Result<Vec<R>, 
 
 /// The part of the tenant's list that is asked for.
 pub(crate) async fn page<R: Stored>(
-    db: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     asked: &page::Asked,
 ) -> Result<page::Page<R>, Error> {
-    let mut query = R::Entity::find().filter(R::TENANT.eq(bytes(asked.tenant)));
+    let by = &asked.by;
+    let Some(fitting) = R::narrow(db, asked.tenant, by).await? else {
+        return Ok(page::Page { items: Vec::new(), next_cursor: String::new() });
+    };
+    let mut query = R::Entity::find().filter(R::TENANT.eq(bytes(asked.tenant))).filter(fitting);
     if let Some(after) = &asked.after {
         query = query.filter(R::NAME.gt(after.as_str()));
+    }
+    if let Some(time) = by.created_after {
+        query = query.filter(R::CREATED_AT.gt(time));
+    }
+    if let Some(time) = by.created_before {
+        query = query.filter(R::CREATED_AT.lt(time));
     }
     let one_more = u64::from(asked.limit) + 1;
     let found = rows(query.order_by_asc(R::NAME).limit(one_more).all(db).await?)?;
     Ok(page::Page::of(found, asked.limit, |resource: &R| &resource.meta().name))
+}
+
+/// The uid of the resource of this name. What is no name is the name of nothing.
+pub(super) async fn uid_of<R: Stored>(
+    db: &DatabaseConnection,
+    tenant: TenantUid,
+    text: &str,
+) -> Result<Option<Uid>, Error> {
+    let Ok(name) = text.parse::<Name>() else { return Ok(None) };
+    Ok(named::<R>(db, tenant, &name).await?.map(|found| found.meta().uid))
 }
 
 pub(super) async fn insert<R: Stored>(
@@ -109,42 +138,4 @@ pub(super) fn rows<R: Stored>(
     found: Vec<<R::Entity as EntityTrait>::Model>,
 ) -> Result<Vec<R>, Error> {
     found.into_iter().map(R::from_row).collect()
-}
-
-/// The columns that every resource has.
-pub(super) struct MetaRow {
-    pub(super) uid: Vec<u8>,
-    pub(super) tenant: Vec<u8>,
-    pub(super) name: String,
-    pub(super) revision: i64,
-    pub(super) created_at: i64,
-    pub(super) updated_at: i64,
-}
-
-impl From<&Meta> for MetaRow {
-    fn from(meta: &Meta) -> Self {
-        Self {
-            uid: bytes(meta.uid),
-            tenant: bytes(meta.tenant),
-            name: meta.name.as_str().to_owned(),
-            revision: super::stored(meta.revision),
-            created_at: meta.created_at.as_micros(),
-            updated_at: meta.updated_at.as_micros(),
-        }
-    }
-}
-
-impl TryFrom<MetaRow> for Meta {
-    type Error = Error;
-
-    fn try_from(row: MetaRow) -> Result<Self, Error> {
-        Ok(Self {
-            tenant: uid(&row.tenant)?,
-            name: row.name.parse().map_err(|_| Error::Corrupt("name"))?,
-            uid: uid(&row.uid)?,
-            revision: number(row.revision, "revision")?,
-            created_at: Timestamp::from_micros(row.created_at),
-            updated_at: Timestamp::from_micros(row.updated_at),
-        })
-    }
 }

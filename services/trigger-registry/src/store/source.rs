@@ -3,9 +3,13 @@
 #![allow(unreachable_pub, reason = "the entity macros make everything public")]
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, DatabaseConnection, QueryOrder as _, QuerySelect as _};
+use tripline_kernel::{TenantUid, Uid};
 
-use super::resources::{MetaRow, Stored};
+use super::meta::{meta_of, with_meta};
+use super::resources::{Stored, rows};
 use super::{Error, bytes, document, parse_document};
+use crate::page;
 use crate::resource::{Kind, Meta, Ref};
 use crate::source::{Source, Spec};
 
@@ -37,34 +41,36 @@ impl Stored for Source {
     const UID: Column = Column::Uid;
     const TENANT: Column = Column::Tenant;
     const NAME: Column = Column::Name;
+    const CREATED_AT: Column = Column::CreatedAt;
+
+    async fn narrow(
+        _: &DatabaseConnection,
+        _: TenantUid,
+        by: &page::Filters,
+    ) -> Result<Option<Condition>, Error> {
+        let kind = by.kind.as_ref().map(|kind| Column::Kind.eq(kind));
+        let bus = by.bus.as_ref().map(|bus| Column::BusName.eq(bus));
+        Ok(Some(Condition::all().add_option(kind).add_option(bus)))
+    }
 
     fn meta(&self) -> &Meta {
         &self.meta
     }
 
     fn to_row(&self) -> Model {
-        let MetaRow { uid, tenant, name, revision, created_at, updated_at } = (&self.meta).into();
-        Model {
-            uid,
-            tenant,
-            name,
-            revision,
-            created_at,
-            updated_at,
+        with_meta!(Model, &self.meta, {
             kind: self.spec.kind.clone(),
             settings: document(&self.spec.settings),
             secrets_sealed: self.secrets_sealed.clone(),
             bus_uid: bytes(self.spec.bus.uid),
             bus_name: self.spec.bus.name.as_str().to_owned(),
-        }
+        })
     }
 
     fn from_row(row: Model) -> Result<Self, Error> {
-        let Model { uid, tenant, name, revision, created_at, updated_at, .. } = row;
-        let meta = MetaRow { uid, tenant, name, revision, created_at, updated_at };
         let bus_name = row.bus_name.parse().map_err(|_| Error::Corrupt("bus name"))?;
         Ok(Self {
-            meta: meta.try_into()?,
+            meta: meta_of!(row)?,
             spec: Spec {
                 kind: row.kind,
                 settings: parse_document(&row.settings, "source settings")?,
@@ -73,4 +79,19 @@ impl Stored for Source {
             secrets_sealed: row.secrets_sealed,
         })
     }
+}
+
+/// At most `limit` sources that bring events to this bus, by name.
+pub(crate) async fn on_bus(
+    db: &impl ConnectionTrait,
+    tenant: TenantUid,
+    bus: Uid,
+    limit: u64,
+) -> Result<Vec<Source>, Error> {
+    let query = Entity::find()
+        .filter(Column::Tenant.eq(bytes(tenant)))
+        .filter(Column::BusUid.eq(bytes(bus)))
+        .order_by_asc(Column::Name)
+        .limit(limit);
+    rows(query.all(db).await?)
 }

@@ -39,6 +39,15 @@ macro_rules! suite {
                 }
             )*
         }
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let url = tripline_testkit::postgres().await.database().await.unwrap();
+                    super::$case(super::open(&url).await).await;
+                }
+            )*
+        }
     };
 }
 

@@ -160,13 +160,20 @@ pub(crate) fn get(name: &str) -> pb::GetRequest {
     pb::GetRequest { tenant: DEFAULT_TENANT.to_string(), name: name.to_owned() }
 }
 
+/// Asks for a trigger to be resumed.
+pub(crate) fn resume(name: &str) -> pb::ResumeTriggerRequest {
+    let (tenant, name) = (DEFAULT_TENANT.to_string(), name.to_owned());
+    pb::ResumeTriggerRequest { tenant, name, condition: None }
+}
+
 pub(crate) fn delete(name: &str) -> pb::DeleteRequest {
     let tenant = DEFAULT_TENANT.to_string();
     pb::DeleteRequest { tenant, name: name.to_owned(), condition: None }
 }
 
 pub(crate) fn list(limit: u32, cursor: &str) -> pb::ListRequest {
-    pb::ListRequest { tenant: DEFAULT_TENANT.to_string(), limit, cursor: cursor.to_owned() }
+    let (tenant, cursor) = (DEFAULT_TENANT.to_string(), cursor.to_owned());
+    pb::ListRequest { tenant, limit, cursor, ..pb::ListRequest::default() }
 }
 
 pub(crate) fn function(name: &str) -> pb::PutFunctionRequest {

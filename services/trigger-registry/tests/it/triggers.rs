@@ -6,7 +6,7 @@ use tripline_contracts::pb;
 use tripline_testkit::{wait_for, wait_until};
 
 use crate::fakes::{Step, World};
-use crate::stack::{DEADLINE, Stack, delete, get, list, pairs, refused, trigger};
+use crate::stack::{DEADLINE, Stack, delete, get, list, pairs, refused, resume, trigger};
 
 const PARTITIONS: [u16; 4] = [0, 1, 2, 3];
 
@@ -139,6 +139,7 @@ async fn with_auth_away_the_answer_comes_in_time_and_the_trigger_becomes_active_
         tenant: get("").tenant,
         which: Some(pb::pause_trigger_request::Which::Name("t".to_owned())),
         reason: "user".to_owned(),
+        condition: None,
     };
     let refusal = refused(stack.client().pause_trigger(pause).await).0;
     assert_eq!(refusal, "trigger-activating");
@@ -191,7 +192,7 @@ async fn a_restart_in_the_middle_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_replaced_trigger_grants_what_is_new_before_its_markers_and_revokes_what_is_old_after() {
+async fn a_replaced_trigger_grants_what_is_new_before_its_markers_and_keeps_what_is_old() {
     let stack = Stack::start().await;
     stack.put_function("f").await;
     stack.put_function("g").await;
@@ -219,9 +220,13 @@ async fn a_replaced_trigger_grants_what_is_new_before_its_markers_and_revokes_wh
     let steps = stack.world.steps();
     let granted = |step: &Step| matches!(step, Step::Granted { relation, .. } if *relation == third.relation_uid);
     assert!(granted(&steps[0]), "{steps:?}");
-    let relation = first.relation_uid.clone();
-    assert_eq!(steps.last(), Some(&Step::Revoked { relation }));
-    assert_eq!(steps.len(), 6);
+    assert_eq!(steps.len(), 5, "what the old definition has matched may still run: {steps:?}");
+
+    // Back again: the old relation serves once more.
+    stack.world.forget();
+    let back = stack.put_trigger(trigger("t", "f")).await.trigger.unwrap();
+    assert_eq!(back.relation_uid, first.relation_uid);
+    assert_eq!(stack.world.steps().len(), 4, "it was granted all the time");
 
     // Every definition that an invocation may name can be had.
     for then in [&first, &second, &third] {
@@ -241,6 +246,46 @@ async fn a_replaced_trigger_grants_what_is_new_before_its_markers_and_revokes_wh
 }
 
 #[tokio::test]
+async fn relations_of_earlier_definitions_go_with_their_trigger_source_or_function() {
+    let stack = Stack::start().await;
+    for function in ["f", "g"] {
+        stack.put_function(function).await;
+    }
+    for source in ["s", "r"] {
+        stack.put_source(source).await;
+    }
+    let put = async |source: Option<&str>, function: &str| {
+        let source = source.map(str::to_owned);
+        let put = stack.put_trigger(pb::PutTriggerRequest { source, ..trigger("t", function) });
+        put.await.trigger.unwrap().relation_uid
+    };
+    let revoked = || {
+        let revoked = |step: Step| match step {
+            Step::Revoked { relation } => Some(relation),
+            _ => None,
+        };
+        stack.world.steps().into_iter().filter_map(revoked).collect::<Vec<_>>()
+    };
+    let by_source = put(Some("s"), "g").await;
+    let to_function = put(Some("r"), "f").await;
+    let bus_wide = put(None, "g").await;
+    let newest = put(Some("r"), "g").await;
+    assert_eq!(revoked(), Vec::<String>::new());
+
+    stack.client().delete_source(delete("s")).await.unwrap();
+    assert_eq!(revoked(), std::slice::from_ref(&by_source), "though the trigger lives");
+    let answer = stack.client().delete_function(delete("f")).await.unwrap().into_inner();
+    let gone: Vec<_> = answer.deleted.iter().map(|gone| (&*gone.kind, &*gone.name)).collect();
+    assert_eq!(gone, [("function", "f"), ("relation", "t"), ("rule", "f")]);
+    assert_eq!(revoked(), [by_source.clone(), to_function.clone()]);
+    assert_eq!(stack.trigger("t").await.unwrap().relation_uid, newest);
+
+    stack.client().delete_trigger(delete("t")).await.unwrap();
+    assert_eq!(revoked(), [by_source, to_function, bus_wide, newest], "each once");
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn pausing_and_resuming_change_the_state_alone_and_twice_is_as_good_as_once() {
     use pb::pause_trigger_request::Which;
     let stack = Stack::start().await;
@@ -249,7 +294,8 @@ async fn pausing_and_resuming_change_the_state_alone_and_twice_is_as_good_as_onc
     stack.world.forget();
     let pause = async |which: Which, reason: &str| {
         let (which, reason) = (Some(which), reason.to_owned());
-        let request = pb::PauseTriggerRequest { tenant: get("").tenant, which, reason };
+        let request =
+            pb::PauseTriggerRequest { tenant: get("").tenant, which, reason, condition: None };
         stack.client().pause_trigger(request).await
     };
     let paused = pause(Which::Uid(uid_of(&active)), "410").await.unwrap().into_inner();
@@ -266,9 +312,9 @@ async fn pausing_and_resuming_change_the_state_alone_and_twice_is_as_good_as_onc
     assert!(replaced.applied);
     assert_eq!(replaced.trigger.unwrap().state(), pb::TriggerState::Paused);
 
-    let resumed = stack.client().resume_trigger(get("t")).await.unwrap().into_inner();
+    let resumed = stack.client().resume_trigger(resume("t")).await.unwrap().into_inner();
     assert_eq!((resumed.state(), resumed.state_reason.as_str()), (pb::TriggerState::Active, ""));
-    let again = stack.client().resume_trigger(get("t")).await.unwrap().into_inner();
+    let again = stack.client().resume_trigger(resume("t")).await.unwrap().into_inner();
     assert_eq!(again, resumed);
     assert_eq!(stack.world.steps().len(), 4, "only the new definition was marked");
     let refusal = refused(pause(Which::Name("nobody".to_owned()), "").await).0;

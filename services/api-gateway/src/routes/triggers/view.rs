@@ -89,7 +89,7 @@ fn delivery(fields: &mut Fields<'_>) -> pb::Delivery {
 
 /// A trigger as it is shown.
 #[derive(Debug, Serialize)]
-pub(super) struct Trigger {
+pub(in crate::routes) struct Trigger {
     #[serde(flatten)]
     pub(super) meta: Meta,
     bus: String,
@@ -125,12 +125,12 @@ struct Backoff {
 }
 
 impl Trigger {
-    /// As the answer to a PUT shows it.
-    pub(super) fn put(message: pb::Trigger, applied: bool) -> Result<Self, Refusal> {
+    /// As the answer to a write shows it.
+    pub(in crate::routes) fn written(message: pb::Trigger, applied: bool) -> Result<Self, Refusal> {
         Ok(Self { applied: Some(applied), ..Self::of(message)? })
     }
 
-    pub(super) fn of(message: pb::Trigger) -> Result<Self, Refusal> {
+    pub(in crate::routes) fn of(message: pb::Trigger) -> Result<Self, Refusal> {
         let wrong = Refusal::Contract("trigger-registry");
         let state = state(message.state()).ok_or_else(|| wrong.clone())?;
         let pattern = message.pattern_json.map(RawValue::from_string).transpose();

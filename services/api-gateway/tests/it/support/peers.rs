@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 use tripline_contracts::{pb, to_status};
 use tripline_kernel::{Classify, ErrorKind, Fault};
 
-use super::{API_KEY, KEY, TENANT};
+use super::{API_KEY, KEY, OTHER_KEY, OTHER_TENANT, TENANT};
 
 /// An error as a service would report it.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +66,14 @@ impl pb::auth_server::Auth for FakeAuth {
         if self.down.load(Ordering::SeqCst) {
             return Err(Status::unavailable("down"));
         }
-        if request.into_inner().api_key != KEY || self.revoked.load(Ordering::SeqCst) {
-            return Err(Told::status(ErrorKind::Unauthenticated, "api-key-unknown"));
-        }
+        let (tenant, api_key) = match request.into_inner().api_key.as_str() {
+            KEY if !self.revoked.load(Ordering::SeqCst) => (TENANT, API_KEY),
+            OTHER_KEY => (OTHER_TENANT, OTHER_TENANT),
+            _ => return Err(Told::status(ErrorKind::Unauthenticated, "api-key-unknown")),
+        };
         Ok(Response::new(pb::AuthenticateResponse {
-            tenant: TENANT.to_string(),
-            api_key_uid: API_KEY.to_string(),
+            tenant: tenant.to_string(),
+            api_key_uid: api_key.to_string(),
             api_key_name: "test".to_owned(),
         }))
     }
@@ -101,6 +103,11 @@ impl pb::auth_server::Auth for FakeAuth {
     }
 }
 
+/// Everything belongs to one tenant.
+pub(super) fn is_ours(tenant: &str) -> bool {
+    tenant == TENANT.to_string()
+}
+
 /// Answers lists page by page; a cursor is the index of the next item.
 #[derive(Default)]
 pub(crate) struct FakeInvoker {
@@ -126,7 +133,8 @@ impl FakeInvoker {
         if start > 0 && self.breaks_off.load(Ordering::SeqCst) {
             return Err(Status::unavailable("down"));
         }
-        let items = items.lock().unwrap();
+        let mut items = items.lock().unwrap().clone();
+        items.truncate(if is_ours(&request.tenant) { items.len() } else { 0 });
         let end = items.len().min(start + request.limit as usize);
         self.lists.lock().unwrap().push(request);
         let cursor = if end < items.len() { end.to_string() } else { String::new() };
@@ -156,9 +164,10 @@ impl pb::invoker_server::Invoker for FakeInvoker {
         &self,
         request: Request<pb::GetInvocationRequest>,
     ) -> Result<Response<pb::Invocation>, Status> {
-        let id = request.into_inner().id;
+        let read = request.into_inner();
         let invocations = self.invocations.lock().unwrap();
-        let found = invocations.iter().find(|invocation| invocation.id == id).cloned();
+        let ours = |invocation: &&pb::Invocation| is_ours(&read.tenant) && invocation.id == read.id;
+        let found = invocations.iter().find(ours).cloned();
         let missing = || Told::status(ErrorKind::NotFound, "invocation-not-found");
         found.map(Response::new).ok_or_else(missing)
     }
@@ -173,9 +182,10 @@ impl pb::invoker_server::Invoker for FakeInvoker {
 
     async fn get_dead_letter(
         &self,
-        _: Request<pb::GetInvocationRequest>,
+        request: Request<pb::GetInvocationRequest>,
     ) -> Result<Response<pb::DeadLetter>, Status> {
         let first = self.dead_letters.lock().unwrap().first().cloned();
+        let first = first.filter(|_| is_ours(&request.get_ref().tenant));
         let missing = || Told::status(ErrorKind::NotFound, "dead-letter-not-found");
         first.map(Response::new).ok_or_else(missing)
     }
@@ -186,6 +196,23 @@ impl pb::invoker_server::Invoker for FakeInvoker {
     ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
         let (items, next_cursor) = self.page(&self.dead_letters, request.into_inner())?;
         Ok(Response::new(pb::ListDeadLettersResponse { items, next_cursor }))
+    }
+
+    async fn get_stats(
+        &self,
+        request: Request<pb::GetStatsRequest>,
+    ) -> Result<Response<pb::InvocationStats>, Status> {
+        let mut stats = pb::InvocationStats::default();
+        if is_ours(&request.get_ref().tenant) {
+            stats = pb::InvocationStats {
+                matched: 10,
+                delivered: 4,
+                dead: 3,
+                cancelled: 2,
+                pending: 1,
+            };
+        }
+        Ok(Response::new(stats))
     }
 }
 
@@ -210,5 +237,17 @@ impl pb::monitor_server::Monitor for FakeMonitor {
             events: 3,
             last_event_at: None,
         }))
+    }
+
+    async fn get_stats(
+        &self,
+        request: Request<pb::GetStatsRequest>,
+    ) -> Result<Response<pb::EventStats>, Status> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        let ours = is_ours(&request.get_ref().tenant);
+        let (accepted, deduplicated) = if ours { (8, 5) } else { (0, 0) };
+        Ok(Response::new(pb::EventStats { accepted, deduplicated }))
     }
 }

@@ -1,6 +1,5 @@
 //! trigger-registry, as far as the gateway asks it.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,18 +11,31 @@ use tripline_contracts::{pb, to_status};
 use tripline_kernel::{ErrorKind, Fault, Uid};
 
 use super::peers::Told;
+use super::shelf::{Shelf, at, page};
 use super::{BUS, PARTITIONS, TENANT};
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// Resources by name.
-type Shelf<T> = Mutex<BTreeMap<String, T>>;
+/// The resource that is asked for, if it is there.
+fn read<T: Clone>(
+    shelf: &Shelf<T>,
+    read: &pb::GetRequest,
+    code: &'static str,
+) -> Result<T, Status> {
+    let found = shelf.lock().unwrap().get(&at(&read.tenant, &read.name)).cloned();
+    found.ok_or_else(missing(code))
+}
 
 pub(crate) struct FakeRegistry {
     revision: AtomicU64,
+    buses: Shelf<pb::Bus>,
     functions: Shelf<pb::Function>,
     sources: Shelf<pb::Source>,
     triggers: Shelf<pb::Trigger>,
+    pub(crate) last_list: Mutex<Option<pb::ListRequest>>,
+    pub(crate) last_pair: Mutex<Option<pb::PutSourceTriggerRequest>>,
+    /// Loses the race of the next so many writes against somebody else's.
+    pub(crate) races: AtomicU64,
     pub(crate) last_trigger: Mutex<Option<pb::PutTriggerRequest>>,
     /// Answers to the next write instead of doing it.
     pub(crate) refuse: Mutex<Option<Vec<Fault>>>,
@@ -37,10 +49,14 @@ impl Default for FakeRegistry {
     fn default() -> Self {
         Self {
             revision: AtomicU64::new(10),
+            buses: Mutex::new([(at(&TENANT.to_string(), "default"), default_bus())].into()),
             functions: Shelf::default(),
             sources: Shelf::default(),
             triggers: Shelf::default(),
             last_trigger: Mutex::default(),
+            last_list: Mutex::default(),
+            last_pair: Mutex::default(),
+            races: AtomicU64::new(0),
             refuse: Mutex::default(),
             down: AtomicBool::new(false),
             watchers: Mutex::default(),
@@ -70,18 +86,31 @@ fn meta(name: &str, uid: Uid, revision: u64) -> pb::Meta {
     }
 }
 
+fn pair_of(source: pb::Source, trigger: pb::Trigger) -> pb::SourceTrigger {
+    let relation = pb::Relation {
+        uid: trigger.relation_uid.clone(),
+        rule_uid: Some(Uid::NIL.to_string()),
+        ..pb::Relation::default()
+    };
+    pb::SourceTrigger { source: Some(source), trigger: Some(trigger), relation: Some(relation) }
+}
+
 fn missing(code: &'static str) -> impl Fn() -> Status {
     move || Told::status(ErrorKind::NotFound, code)
 }
 
 impl FakeRegistry {
-    /// The next meta for `name`, keeping what identifies a stored one; or the condition that does not hold.
+    /// The next meta for the name, keeping what identifies a stored one; or the condition that does not hold.
     fn next(
         &self,
-        name: &str,
+        (tenant, name): (&str, &str),
         stored: Option<&pb::Meta>,
         condition: Option<pb::Condition>,
     ) -> Result<pb::Meta, Status> {
+        let less = |races: u64| races.checked_sub(1);
+        if self.races.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Err(Told::status(ErrorKind::Precondition, "revision-mismatch"));
+        }
         if let Some(faults) = self.refuse.lock().unwrap().take() {
             let (kind, code) = (ErrorKind::Invalid, "invalid-resource");
             return Err(to_status(&Told { kind, code, faults }));
@@ -90,7 +119,8 @@ impl FakeRegistry {
         let revision = self.revision.fetch_add(1, Ordering::SeqCst) + 1;
         let mut bytes = [0; 16];
         bytes[8..].copy_from_slice(&revision.to_be_bytes());
-        let made = meta(name, Uid::from_bytes(bytes), revision);
+        let tenant = tenant.to_owned();
+        let made = pb::Meta { tenant, ..meta(name, Uid::from_bytes(bytes), revision) };
         Ok(stored.map_or(made, |stored| pb::Meta { revision, ..stored.clone() }))
     }
 
@@ -134,7 +164,7 @@ impl FakeRegistry {
     /// Forgets and makes a function anew under its old name, without telling watchers.
     pub(crate) fn remake_function(&self, name: &str, uid: Uid) {
         let mut functions = self.functions.lock().unwrap();
-        functions.get_mut(name).unwrap().meta = Some(meta(name, uid, 99));
+        functions.get_mut(&at(&TENANT.to_string(), name)).unwrap().meta = Some(meta(name, uid, 99));
     }
 }
 
@@ -142,18 +172,42 @@ impl FakeRegistry {
 impl pb::registry_server::Registry for FakeRegistry {
     async fn get_bus(&self, request: Request<pb::GetRequest>) -> Answer<pb::Bus> {
         self.up()?;
-        let name = request.into_inner().name;
-        if name == "default" {
-            Ok(Response::new(default_bus()))
-        } else {
-            Err(missing("bus-not-found")())
-        }
+        read(&self.buses, request.get_ref(), "bus-not-found").map(Response::new)
     }
 
-    async fn list_buses(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListBusesResponse> {
+    async fn list_buses(&self, request: Request<pb::ListRequest>) -> Answer<pb::ListBusesResponse> {
         self.up()?;
-        let (items, next_cursor) = (vec![default_bus()], String::new());
+        let (items, next_cursor) = page(&self.buses, request.get_ref());
         Ok(Response::new(pb::ListBusesResponse { items, next_cursor }))
+    }
+
+    async fn put_bus(&self, request: Request<pb::PutBusRequest>) -> Answer<pb::PutBusResponse> {
+        self.up()?;
+        let put = request.into_inner();
+        let mut buses = self.buses.lock().unwrap();
+        let stored = buses.get(&at(&put.tenant, &put.name)).and_then(|bus| bus.meta.as_ref());
+        let created = stored.is_none();
+        let bus = pb::Bus {
+            meta: Some(self.next((&put.tenant, &put.name), stored, put.condition)?),
+            partitions: put.partitions.unwrap_or(PARTITIONS.into()),
+            retention_seconds: put.retention_seconds.unwrap_or(604_800),
+            retention_bytes: put.retention_bytes.unwrap_or(1 << 30),
+            dedupe_window_seconds: put.dedupe_window_seconds.unwrap_or(300),
+        };
+        buses.insert(at(&put.tenant, &put.name), bus.clone());
+        Ok(Response::new(pb::PutBusResponse { bus: Some(bus), created, applied: true }))
+    }
+
+    async fn delete_bus(&self, request: Request<pb::DeleteRequest>) -> Answer<pb::DeleteResponse> {
+        self.up()?;
+        let delete = request.into_inner();
+        let mut buses = self.buses.lock().unwrap();
+        let key = at(&delete.tenant, &delete.name);
+        let bus = buses.get(&key).cloned().ok_or_else(missing("bus-not-found"))?;
+        Self::hold(bus.meta.as_ref(), delete.condition)?;
+        buses.remove(&key);
+        self.tell(true, Resource::Bus(bus));
+        Ok(Response::new(pb::DeleteResponse {}))
     }
 
     async fn put_function(
@@ -163,17 +217,18 @@ impl pb::registry_server::Registry for FakeRegistry {
         self.up()?;
         let put = request.into_inner();
         let mut functions = self.functions.lock().unwrap();
-        let stored = functions.get(&put.name).and_then(|function| function.meta.as_ref());
+        let stored =
+            functions.get(&at(&put.tenant, &put.name)).and_then(|function| function.meta.as_ref());
         let created = stored.is_none();
         let function = pb::Function {
-            meta: Some(self.next(&put.name, stored, put.condition)?),
+            meta: Some(self.next((&put.tenant, &put.name), stored, put.condition)?),
             target_kind: put.target_kind,
             target_settings_json: put.target_settings_json,
             timeout_ms: put.timeout_ms.unwrap_or(10_000),
             concurrency: put.concurrency.unwrap_or(64),
             signing_secret: None,
         };
-        functions.insert(put.name, function.clone());
+        functions.insert(at(&put.tenant, &put.name), function.clone());
         self.tell(false, Resource::Function(function.clone()));
         let signing_secret = created.then(|| "whsec_once".to_owned());
         let function = Some(pb::Function { signing_secret, ..function });
@@ -182,12 +237,7 @@ impl pb::registry_server::Registry for FakeRegistry {
 
     async fn get_function(&self, request: Request<pb::GetRequest>) -> Answer<pb::Function> {
         self.up()?;
-        let functions = self.functions.lock().unwrap();
-        functions
-            .get(&request.into_inner().name)
-            .cloned()
-            .map(Response::new)
-            .ok_or_else(missing("function-not-found"))
+        read(&self.functions, request.get_ref(), "function-not-found").map(Response::new)
     }
 
     async fn list_functions(
@@ -195,12 +245,8 @@ impl pb::registry_server::Registry for FakeRegistry {
         request: Request<pb::ListRequest>,
     ) -> Answer<pb::ListFunctionsResponse> {
         self.up()?;
-        let list = request.into_inner();
-        let start: usize = list.cursor.parse().unwrap_or(0);
-        let all: Vec<_> = self.functions.lock().unwrap().values().cloned().collect();
-        let end = all.len().min(start + list.limit as usize);
-        let next_cursor = if end < all.len() { end.to_string() } else { String::new() };
-        let items = all[start..end].to_vec();
+        *self.last_list.lock().unwrap() = Some(request.get_ref().clone());
+        let (items, next_cursor) = page(&self.functions, request.get_ref());
         Ok(Response::new(pb::ListFunctionsResponse { items, next_cursor }))
     }
 
@@ -211,10 +257,11 @@ impl pb::registry_server::Registry for FakeRegistry {
         self.up()?;
         let delete = request.into_inner();
         let mut functions = self.functions.lock().unwrap();
-        let meta = functions.get(&delete.name).and_then(|function| function.meta.clone());
+        let key = at(&delete.tenant, &delete.name);
+        let meta = functions.get(&key).and_then(|function| function.meta.clone());
         let meta = meta.ok_or_else(missing("function-not-found"))?;
         Self::hold(Some(&meta), delete.condition)?;
-        if let Some(function) = functions.remove(&delete.name) {
+        if let Some(function) = functions.remove(&key) {
             self.tell(true, Resource::Function(function));
         }
         let kind = "function".to_owned();
@@ -229,33 +276,33 @@ impl pb::registry_server::Registry for FakeRegistry {
         self.up()?;
         let put = request.into_inner();
         let mut sources = self.sources.lock().unwrap();
-        let stored = sources.get(&put.name).and_then(|source| source.meta.as_ref());
+        let stored =
+            sources.get(&at(&put.tenant, &put.name)).and_then(|source| source.meta.as_ref());
         let created = stored.is_none();
         let source = pb::Source {
-            meta: Some(self.next(&put.name, stored, put.condition)?),
+            meta: Some(self.next((&put.tenant, &put.name), stored, put.condition)?),
             kind: put.kind,
             settings_json: put.settings_json,
             bus_uid: BUS.to_string(),
             bus: put.bus,
         };
-        sources.insert(put.name, source.clone());
+        sources.insert(at(&put.tenant, &put.name), source.clone());
         Ok(Response::new(pb::PutSourceResponse { source: Some(source), created }))
     }
 
     async fn get_source(&self, request: Request<pb::GetRequest>) -> Answer<pb::Source> {
         self.up()?;
-        let sources = self.sources.lock().unwrap();
-        sources
-            .get(&request.into_inner().name)
-            .cloned()
-            .map(Response::new)
-            .ok_or_else(missing("source-not-found"))
+        read(&self.sources, request.get_ref(), "source-not-found").map(Response::new)
     }
 
-    async fn list_sources(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListSourcesResponse> {
+    async fn list_sources(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListSourcesResponse> {
         self.up()?;
-        let items = self.sources.lock().unwrap().values().cloned().collect();
-        Ok(Response::new(pb::ListSourcesResponse { items, next_cursor: String::new() }))
+        *self.last_list.lock().unwrap() = Some(request.get_ref().clone());
+        let (items, next_cursor) = page(&self.sources, request.get_ref());
+        Ok(Response::new(pb::ListSourcesResponse { items, next_cursor }))
     }
 
     async fn delete_source(
@@ -263,10 +310,13 @@ impl pb::registry_server::Registry for FakeRegistry {
         request: Request<pb::DeleteRequest>,
     ) -> Answer<pb::DeleteResponse> {
         self.up()?;
-        let removed = self.sources.lock().unwrap().remove(&request.into_inner().name);
-        removed
-            .map(|_| Response::new(pb::DeleteResponse {}))
-            .ok_or_else(missing("source-not-found"))
+        let delete = request.into_inner();
+        let mut sources = self.sources.lock().unwrap();
+        let key = at(&delete.tenant, &delete.name);
+        let source = sources.get(&key).ok_or_else(missing("source-not-found"))?;
+        Self::hold(source.meta.as_ref(), delete.condition)?;
+        sources.remove(&key);
+        Ok(Response::new(pb::DeleteResponse {}))
     }
 
     async fn put_trigger(
@@ -277,11 +327,13 @@ impl pb::registry_server::Registry for FakeRegistry {
         let put = request.into_inner();
         *self.last_trigger.lock().unwrap() = Some(put.clone());
         let mut triggers = self.triggers.lock().unwrap();
-        let stored = triggers.get(&put.name).and_then(|trigger| trigger.meta.as_ref());
+        let stored =
+            triggers.get(&at(&put.tenant, &put.name)).and_then(|trigger| trigger.meta.as_ref());
         let created = stored.is_none();
         let trigger = pb::Trigger {
-            meta: Some(self.next(&put.name, stored, put.condition)?),
+            meta: Some(self.next((&put.tenant, &put.name), stored, put.condition)?),
             bus: put.bus,
+            bus_uid: BUS.to_string(),
             source: put.source,
             pattern_json: put.pattern_json,
             function: put.function,
@@ -291,7 +343,7 @@ impl pb::registry_server::Registry for FakeRegistry {
             relation_uid: Uid::NIL.to_string(),
             ..pb::Trigger::default()
         };
-        triggers.insert(put.name, trigger.clone());
+        triggers.insert(at(&put.tenant, &put.name), trigger.clone());
         self.tell(false, Resource::Trigger(trigger.clone()));
         let trigger = Some(trigger);
         Ok(Response::new(pb::PutTriggerResponse { trigger, created, applied: true }))
@@ -299,18 +351,17 @@ impl pb::registry_server::Registry for FakeRegistry {
 
     async fn get_trigger(&self, request: Request<pb::GetRequest>) -> Answer<pb::Trigger> {
         self.up()?;
-        let triggers = self.triggers.lock().unwrap();
-        triggers
-            .get(&request.into_inner().name)
-            .cloned()
-            .map(Response::new)
-            .ok_or_else(missing("trigger-not-found"))
+        read(&self.triggers, request.get_ref(), "trigger-not-found").map(Response::new)
     }
 
-    async fn list_triggers(&self, _: Request<pb::ListRequest>) -> Answer<pb::ListTriggersResponse> {
+    async fn list_triggers(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListTriggersResponse> {
         self.up()?;
-        let items = self.triggers.lock().unwrap().values().cloned().collect();
-        Ok(Response::new(pb::ListTriggersResponse { items, next_cursor: String::new() }))
+        *self.last_list.lock().unwrap() = Some(request.get_ref().clone());
+        let (items, next_cursor) = page(&self.triggers, request.get_ref());
+        Ok(Response::new(pb::ListTriggersResponse { items, next_cursor }))
     }
 
     async fn delete_trigger(
@@ -318,8 +369,12 @@ impl pb::registry_server::Registry for FakeRegistry {
         request: Request<pb::DeleteRequest>,
     ) -> Answer<pb::DeleteResponse> {
         self.up()?;
-        let removed = self.triggers.lock().unwrap().remove(&request.into_inner().name);
-        let trigger = removed.ok_or_else(missing("trigger-not-found"))?;
+        let delete = request.into_inner();
+        let mut triggers = self.triggers.lock().unwrap();
+        let key = at(&delete.tenant, &delete.name);
+        let trigger = triggers.get(&key).cloned().ok_or_else(missing("trigger-not-found"))?;
+        Self::hold(trigger.meta.as_ref(), delete.condition)?;
+        triggers.remove(&key);
         self.tell(true, Resource::Trigger(trigger));
         Ok(Response::new(pb::DeleteResponse {}))
     }
@@ -334,21 +389,72 @@ impl pb::registry_server::Registry for FakeRegistry {
             return Err(missing("trigger-not-found")());
         };
         let mut triggers = self.triggers.lock().unwrap();
-        let trigger = triggers.get_mut(&name).ok_or_else(missing("trigger-not-found"))?;
+        let trigger = triggers.get_mut(&at(&pause.tenant, &name));
+        let trigger = trigger.ok_or_else(missing("trigger-not-found"))?;
+        Self::hold(trigger.meta.as_ref(), pause.condition)?;
         trigger.state = pb::TriggerState::Paused.into();
         trigger.state_reason = pause.reason;
         Ok(Response::new(trigger.clone()))
     }
 
-    async fn resume_trigger(&self, request: Request<pb::GetRequest>) -> Answer<pb::Trigger> {
+    async fn resume_trigger(
+        &self,
+        request: Request<pb::ResumeTriggerRequest>,
+    ) -> Answer<pb::Trigger> {
         self.up()?;
+        let resume = request.into_inner();
         let mut triggers = self.triggers.lock().unwrap();
-        let trigger = triggers
-            .get_mut(&request.into_inner().name)
-            .ok_or_else(missing("trigger-not-found"))?;
+        let trigger = triggers.get_mut(&at(&resume.tenant, &resume.name));
+        let trigger = trigger.ok_or_else(missing("trigger-not-found"))?;
+        Self::hold(trigger.meta.as_ref(), resume.condition)?;
         trigger.state = pb::TriggerState::Active.into();
         trigger.state_reason = String::new();
         Ok(Response::new(trigger.clone()))
+    }
+
+    async fn put_source_trigger(
+        &self,
+        request: Request<pb::PutSourceTriggerRequest>,
+    ) -> Answer<pb::PutSourceTriggerResponse> {
+        let put = request.into_inner();
+        *self.last_pair.lock().unwrap() = Some(put.clone());
+        let (source, trigger) = put.source.zip(put.trigger).unwrap();
+        let created = self.put_trigger(Request::new(trigger)).await?.into_inner();
+        let source = self.put_source(Request::new(source)).await?.into_inner();
+        let pair = Some(pair_of(source.source.unwrap(), created.trigger.unwrap()));
+        let (created, applied) = (created.created, true);
+        Ok(Response::new(pb::PutSourceTriggerResponse { pair, created, applied }))
+    }
+
+    async fn get_source_trigger(
+        &self,
+        request: Request<pb::GetRequest>,
+    ) -> Answer<pb::SourceTrigger> {
+        self.up()?;
+        let trigger = read(&self.triggers, request.get_ref(), "trigger-not-found")?;
+        let source = read(&self.sources, request.get_ref(), "not-a-source-trigger")?;
+        Ok(Response::new(pair_of(source, trigger)))
+    }
+
+    async fn list_source_triggers(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Answer<pb::ListSourceTriggersResponse> {
+        self.up()?;
+        let (triggers, next_cursor) = page(&self.triggers, request.get_ref());
+        let (sources, _) = page(&self.sources, request.get_ref());
+        let items = sources.into_iter().zip(triggers).map(|(s, t)| pair_of(s, t)).collect();
+        Ok(Response::new(pb::ListSourceTriggersResponse { items, next_cursor }))
+    }
+
+    async fn delete_source_trigger(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Answer<pb::DeleteResponse> {
+        let delete = request.into_inner();
+        self.delete_trigger(Request::new(delete.clone())).await?;
+        let condition = None;
+        self.delete_source(Request::new(pb::DeleteRequest { condition, ..delete })).await
     }
 
     async fn get_trigger_revision(

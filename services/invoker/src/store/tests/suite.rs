@@ -149,6 +149,9 @@ pub(super) async fn a_record_changes_its_row_payload_attempts_and_counters_toget
     assert_eq!(states(&store).await, expected);
     let stats = Stats { matched: 5, delivered: 1, dead: 1, cancelled: 1 };
     assert_eq!((store.stats().await.unwrap(), stats.open()), (stats, 2));
+    assert_eq!(store.stats_of(TENANT).await.unwrap(), stats);
+    let nobody = Uid::from_bytes([9; 16]);
+    assert_eq!(store.stats_of(nobody).await.unwrap(), Stats::default());
     for (index, has_payload) in [(0, false), (1, true), (2, false), (3, true)] {
         let found = store.get(TENANT, rows[index].invocation.id, true).await.unwrap().unwrap();
         assert_eq!(found.payload.is_some(), has_payload, "{index}");

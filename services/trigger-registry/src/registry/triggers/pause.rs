@@ -2,6 +2,7 @@
 
 use tripline_kernel::{Name, TenantUid, Uid};
 
+use crate::condition::Condition;
 use crate::registry::{Error, Registry};
 use crate::resource::Kind;
 use crate::store::{self, Write};
@@ -23,9 +24,10 @@ impl Registry {
         &self,
         tenant: TenantUid,
         which: &Which,
+        condition: Condition,
         reason: &str,
     ) -> Result<Trigger, Error> {
-        self.set_state(tenant, which, State::Paused(tidy(reason))).await
+        self.set_state(tenant, which, condition, State::Paused(tidy(reason))).await
     }
 
     /// Resumes a trigger. One that is active stays so.
@@ -33,18 +35,21 @@ impl Registry {
         &self,
         tenant: TenantUid,
         which: &Which,
+        condition: Condition,
     ) -> Result<Trigger, Error> {
-        self.set_state(tenant, which, State::Active).await
+        self.set_state(tenant, which, condition, State::Active).await
     }
 
     async fn set_state(
         &self,
         tenant: TenantUid,
         which: &Which,
+        condition: Condition,
         state: State,
     ) -> Result<Trigger, Error> {
         let mut write = self.store.write().await?;
         let mut trigger = find(&write, tenant, which).await?;
+        condition.check(Kind::Trigger, &trigger.meta.name, Some(&trigger.meta))?;
         match (&trigger.state, &state) {
             (State::Activating, _) => return Err(Error::Activating(trigger.meta.name)),
             (State::Deleting, _) => return Err(Error::Deleting(trigger.meta.name)),

@@ -21,7 +21,23 @@ pub(crate) struct PutTrigger {
 impl Registry {
     /// Creates a trigger, or replaces its definition, and waits, within limits, until it is in force.
     pub(crate) async fn put_trigger(&self, draft: Draft) -> Result<PutTrigger, Error> {
-        let (trigger, created) = self.store_trigger(draft).await?;
+        let mut write = self.store.write().await?;
+        let (trigger, created, changed) = self.write_trigger(&mut write, draft).await?;
+        if changed {
+            write.commit().await?;
+            told(&trigger, created);
+        } else {
+            drop(write);
+        }
+        self.in_force(trigger, created).await
+    }
+
+    /// Waits, within limits, until a trigger that was written is in force.
+    pub(in crate::registry) async fn in_force(
+        &self,
+        trigger: Trigger,
+        created: bool,
+    ) -> Result<PutTrigger, Error> {
         let uid = trigger.meta.uid;
         let applied = self.settle(vec![uid]).await;
         // The relay may have made it active; what was stored stays true should this look-up fail.
@@ -30,31 +46,28 @@ impl Registry {
         Ok(PutTrigger { trigger: now.unwrap_or(trigger), created, applied })
     }
 
-    async fn store_trigger(&self, draft: Draft) -> Result<(Trigger, bool), Error> {
-        let mut write = self.store.write().await?;
+    /// Writes a trigger as the draft says. Answers with it, and whether it was created, and whether it was changed.
+    pub(in crate::registry) async fn write_trigger(
+        &self,
+        write: &mut Write,
+        draft: Draft,
+    ) -> Result<(Trigger, bool, bool), Error> {
         let found: Option<Trigger> = store::named(write.db(), draft.tenant, &draft.name).await?;
         draft.condition.check(Kind::Trigger, &draft.name, found.as_ref().map(|t| &t.meta))?;
-        let (spec, bus) = resolve(&write, &draft, found.as_ref()).await?;
+        let (spec, bus) = resolve(write, &draft, found.as_ref()).await?;
         let created = found.is_none();
         let trigger = match found {
             Some(trigger) if trigger.state == State::Deleting => {
                 return Err(Error::Deleting(trigger.meta.name));
             }
-            Some(trigger) if trigger.spec == spec => return Ok((trigger, false)),
-            Some(trigger) => self.replace(&mut write, trigger, spec).await?,
-            None => self.create(&mut write, draft, spec).await?,
+            Some(trigger) if trigger.spec == spec => return Ok((trigger, false, false)),
+            Some(trigger) => self.replace(write, trigger, spec).await?,
+            None => self.create(write, draft, spec).await?,
         };
         write.keep_definition(&trigger).await?;
-        let task = apply_task(&write, &trigger, bus.partitions).await?;
+        let task = apply_task(write, &trigger, bus.partitions).await?;
         write.leave_task(&trigger.meta, &task).await?;
-        write.commit().await?;
-        tracing::info!(
-            trigger.name = %trigger.meta.name,
-            trigger.uid = %trigger.meta.uid,
-            revision = trigger.definition_revision,
-            "{} trigger '{}'", if created { "created" } else { "replaced" }, trigger.meta.name
-        );
-        Ok((trigger, created))
+        Ok((trigger, created, true))
     }
 
     async fn create(&self, write: &mut Write, draft: Draft, spec: Spec) -> Result<Trigger, Error> {
@@ -75,18 +88,30 @@ impl Registry {
         before: Trigger,
         spec: Spec,
     ) -> Result<Trigger, Error> {
-        let bound = |spec: &Spec| (spec.subject(), spec.function.uid);
-        let rebound = bound(&before.spec) != bound(&spec);
-        let relation = if rebound { self.new_uid() } else { before.relation };
+        // One relation for each binding that the trigger ever had: those of earlier definitions stay granted while it
+        // lives, for what these have matched may still be waiting.
+        let bound = (spec.subject(), spec.function.uid);
+        let known = store::relations_of(write.db(), &before).await?;
+        let known = known.into_iter().find(|known| (known.subject, known.function) == bound);
+        let relation = known.as_ref().map_or_else(|| self.new_uid(), |known| known.uid);
         let mut trigger = Trigger { spec, relation, ..before };
         write.stamp(&mut trigger.meta);
         trigger.definition_revision = trigger.meta.revision;
         write.update(&trigger).await?;
-        if rebound {
+        if known.is_none() {
             write.insert_relation(&relation_of(&trigger)).await?;
         }
         Ok(trigger)
     }
+}
+
+pub(in crate::registry) fn told(trigger: &Trigger, created: bool) {
+    tracing::info!(
+        trigger.name = %trigger.meta.name,
+        trigger.uid = %trigger.meta.uid,
+        revision = trigger.definition_revision,
+        "{} trigger '{}'", if created { "created" } else { "replaced" }, trigger.meta.name
+    );
 }
 
 /// The relation that the trigger's definition asks for.
@@ -103,10 +128,9 @@ fn relation_of(trigger: &Trigger) -> Relation {
 
 /// All that brings the trigger's definition into force, whatever earlier tasks had done or not.
 async fn apply_task(write: &Write, trigger: &Trigger, partitions: u16) -> Result<Task, Error> {
-    let relations = store::relations_of(write.db(), trigger).await?;
-    let (current, replaced): (Vec<_>, Vec<_>) =
-        relations.into_iter().partition(|relation| relation.uid == trigger.relation);
-    let grant = current.into_iter().find(|relation| relation.rule.is_none());
+    let mut relations = store::relations_of(write.db(), trigger).await?.into_iter();
+    let grant = relations.find(|relation| relation.uid == trigger.relation);
+    let grant = grant.filter(|relation| relation.rule.is_none());
     Ok(Task::Apply {
         bus: trigger.spec.bus.uid,
         partitions,
@@ -116,7 +140,6 @@ async fn apply_task(write: &Write, trigger: &Trigger, partitions: u16) -> Result
             function: relation.function,
         }),
         definition: trigger.spec.definition(),
-        revoke: replaced.into_iter().map(|relation| relation.uid).collect(),
     })
 }
 

@@ -21,7 +21,7 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     #[allow(elided_lifetimes_in_paths, reason = "the macro needs the lifetime as the trait has it")]
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let to = Tables { manager, backend: manager.get_database_backend() };
+        let to = Tables::of(manager);
         to.counters().await?;
         let numbers =
             ["partitions", "retention_seconds", "retention_bytes", "dedupe_window_seconds"];
@@ -61,12 +61,17 @@ impl MigrationTrait for Migration {
     }
 }
 
-struct Tables<'a> {
+/// Makes tables as this database wants them.
+pub(super) struct Tables<'a> {
     manager: &'a SchemaManager<'a>,
     backend: DbBackend,
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
+    pub(super) fn of(manager: &'a SchemaManager<'a>) -> Self {
+        Self { manager, backend: manager.get_database_backend() }
+    }
+
     /// A table with the columns that every resource has, and these.
     async fn resource(
         &self,
@@ -158,7 +163,7 @@ impl Tables<'_> {
         ]
     }
 
-    async fn create(
+    pub(super) async fn create(
         &self,
         table: &'static str,
         columns: Vec<ColumnDef>,
@@ -178,10 +183,15 @@ impl Tables<'_> {
         self.manager.create_table(create).await
     }
 
-    /// Text that is compared as bytes.
+    /// A name, which is compared as bytes.
     fn name(&self, name: &str) -> ColumnDef {
+        self.text(name, NAME_MAX)
+    }
+
+    /// Text that is compared as bytes.
+    pub(super) fn text(&self, name: &str, bytes_max: u32) -> ColumnDef {
         let mut column = ColumnDef::new(Alias::new(name));
-        column.string_len(NAME_MAX).not_null();
+        column.string_len(bytes_max).not_null();
         if self.backend == DbBackend::Postgres {
             column.extra("COLLATE \"C\"");
         }
@@ -198,8 +208,8 @@ impl Tables<'_> {
         }
     }
 
-    /// Sealed bytes of any length.
-    fn sealed(&self, name: &str) -> ColumnDef {
+    /// Bytes of any length.
+    pub(super) fn sealed(&self, name: &str) -> ColumnDef {
         let mut column = ColumnDef::new(Alias::new(name));
         if self.backend == DbBackend::MySql {
             column.custom(Alias::new("longblob")).not_null().take()
@@ -209,11 +219,11 @@ impl Tables<'_> {
     }
 }
 
-fn uid(name: &str) -> ColumnDef {
+pub(super) fn uid(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).binary_len(16).not_null().take()
 }
 
-fn integer(name: &str) -> ColumnDef {
+pub(super) fn integer(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).big_integer().not_null().take()
 }
 
