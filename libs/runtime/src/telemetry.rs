@@ -8,7 +8,7 @@ use tripline_kernel::Fault;
 
 /// Libraries whose news is no news, unless the filter names them. What lapin calls an error, such as a channel that
 /// closes, its adapter handles and tells of where it matters.
-const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,lapin=off";
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn,lapin=off";
 
 /// How a log line looks.
 #[derive(
