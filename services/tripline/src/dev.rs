@@ -4,6 +4,8 @@
 
 mod demo;
 pub(crate) mod files;
+pub(crate) mod healthcheck;
+pub(crate) mod migrate;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -28,7 +30,7 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
     /// Where health and metrics listen. Port 0 takes any free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDR", default_value = ADMIN_DEFAULT)]
     admin: SocketAddr,
     /// Make a demo function, a watched folder and a trigger, and show each call.
     #[arg(long)]
@@ -38,6 +40,8 @@ pub(crate) struct DevArgs {
     log: Option<String>,
 }
 
+/// Where health and metrics listen, unless told otherwise.
+const ADMIN_DEFAULT: &str = "127.0.0.1:9090";
 /// The services, as `/readyz` and the logs name them.
 const SERVICES: [&str; 5] = ["api-gateway", "trigger-registry", "event-monitor", "invoker", "auth"];
 

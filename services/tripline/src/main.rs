@@ -32,6 +32,8 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::DevArgs),
+    Migrate(dev::migrate::MigrateArgs),
+    Healthcheck(dev::healthcheck::HealthcheckArgs),
     Apply(commands::apply::ApplyArgs),
     Get(commands::resources::GetArgs),
     List(commands::resources::ListArgs),
@@ -44,13 +46,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let Args { server, output, command } = Args::parse();
-    if let Command::Dev(args) = command {
-        return dev::run(args);
-    }
+    let command = match command {
+        Command::Dev(args) => return dev::run(args),
+        Command::Healthcheck(args) => return dev::healthcheck::run(&args),
+        other => other,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("the operating system grants a poll and a timer");
+    if let Command::Migrate(args) = command {
+        return runtime.block_on(dev::migrate::run(args));
+    }
     match runtime.block_on(run(&server, output, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -61,7 +68,9 @@ async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<()
     let client = Client::connect(server)?;
     let mut session = Session { client, format, out: &mut io::stdout().lock() };
     match command {
-        Command::Dev(_) => unreachable!("it needs no server and was run before"),
+        Command::Dev(_) | Command::Migrate(_) | Command::Healthcheck(_) => {
+            unreachable!("these need no server and were run before")
+        }
         Command::Apply(args) => commands::apply::run(&mut session, &args).await,
         Command::Get(args) => commands::resources::get(&mut session, &args).await,
         Command::List(args) => commands::resources::list(&mut session, &args).await,
