@@ -42,9 +42,18 @@ load-split *arguments:
     cargo build --release --workspace
     cargo run --release --package tripline-load -- --edition split {{arguments}}
 
-# Generated parts of the documentation.
+# Generated parts of the documentation and of deploy/.
 gen:
     cargo xtask performance
+    cargo xtask config
+
+# An image for each program, with buildah on a base made by debootstrap (as root, on Debian).
+image *programs:
+    deploy/image.sh {{programs}}
+
+# Builds an image and shows that it runs as nobody, on a read-only root, and is healthy.
+image-check:
+    deploy/check-image.sh
 
 # All five services in one process, with a demo trigger.
 dev:
