@@ -6,162 +6,148 @@
 //!
 //! | what happened | parts |
 //! | --- | --- |
-//! | written, versioned | `created`, bucket, key, version id |
-//! | written, not versioned | `created`, bucket, key, milliseconds of the sequencer, eTag |
-//! | removed | `removed`, bucket, key, version id, else sequencer |
+//! | version made, a delete marker too | `created`, bucket, key, version id |
+//! | written, not versioned | `created`, bucket, key, milliseconds of the change, eTag |
+//! | removed, and it is known what | `removed`, the digits of the id with which that was made |
+//! | removed, and it is not known what | `removed`, bucket, key, sequencer (of a delete marker its milliseconds) |
 //! | all else: read, tagged, retained, held | `other`, bucket, key, version id, event name, request id, sequencer |
 //!
 //! The sequencer is the time of the change in nanoseconds, in hexadecimal digits; a listing tells only its milliseconds.
-//! A removal has no trace in a listing, and its sequencer is its own. All else leaves the object as it is, so only the
+//! A removal has no trace in a listing, so it goes by what it removed. All else leaves the object as it is, so only the
 //! request tells one from another.
+
+use std::fmt;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of the hash that make the id.
-const BYTES: usize = 20;
+pub const BYTES: usize = 20;
 
-/// What a notification says of a change. Texts are empty where it says nothing.
+/// The id of an event. Shown as hexadecimal digits, which is how it stands in the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub [u8; BYTES]);
+
+impl Id {
+    /// A version, or a delete marker, came to be.
+    #[must_use]
+    pub fn version(bucket: &str, key: &str, version: &str) -> Self {
+        Self::of(&["created", bucket, key, version])
+    }
+
+    /// An object was written that has no version: this many milliseconds after the epoch, with this eTag (with or
+    /// without its quotes).
+    #[must_use]
+    pub fn written(bucket: &str, key: &str, millis: i64, etag: &str) -> Self {
+        Self::of(&["created", bucket, key, &millis.to_string(), etag.trim_matches('"')])
+    }
+
+    /// That which was made under this id was removed.
+    #[must_use]
+    pub fn removal(self) -> Self {
+        Self::of(&["removed", &self.to_string()])
+    }
+
+    /// Something was removed at this time, and nobody knows what it was.
+    #[must_use]
+    pub fn unknown_removal(bucket: &str, key: &str, when: &str) -> Self {
+        Self::of(&["removed", bucket, key, when])
+    }
+
+    /// Something happened that left the object's content as it was.
+    #[must_use]
+    pub fn other(change: &Other<'_>) -> Self {
+        let Other { bucket, key, version, event_name, request_id, sequencer } = *change;
+        Self::of(&["other", bucket, key, version, event_name, request_id, sequencer])
+    }
+
+    fn of(parts: &[&str]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut id = [0; BYTES];
+        id.copy_from_slice(&hasher.finalize()[..BYTES]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+/// What a notification says of a change that left the content as it was. Texts are empty where it says nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Change<'a> {
-    /// Such as `s3:ObjectCreated:Put`.
-    pub event_name: &'a str,
+pub struct Other<'a> {
     /// The bucket.
     pub bucket: &'a str,
     /// The object's key, as the user knows it: not encoded in any way.
     pub key: &'a str,
-    /// The version; `null` is what a bucket says that does not keep versions any more.
-    pub version_id: &'a str,
-    /// The time of the change in nanoseconds, in hexadecimal digits.
-    pub sequencer: &'a str,
-    /// The hash of the content, with or without quotes.
-    pub etag: &'a str,
+    /// The version; empty for the one without a version id.
+    pub version: &'a str,
+    /// Such as `s3:ObjectAccessed:Get`.
+    pub event_name: &'a str,
     /// The id of the request that made the change.
     pub request_id: &'a str,
-}
-
-impl Change<'_> {
-    /// The id of the event.
-    #[must_use]
-    pub fn id(&self) -> String {
-        let Self { event_name, bucket, key, sequencer, request_id, .. } = *self;
-        let version = if self.version_id == "null" { "" } else { self.version_id };
-        if is_write(event_name) {
-            if version.is_empty() {
-                return written(bucket, key, &milliseconds(sequencer), self.etag);
-            }
-            return hash(&["created", bucket, key, version]);
-        }
-        if event_name.starts_with("s3:ObjectRemoved:") {
-            let which = if version.is_empty() { sequencer } else { version };
-            return hash(&["removed", bucket, key, which]);
-        }
-        hash(&["other", bucket, key, version, event_name, request_id, sequencer])
-    }
-}
-
-fn written(bucket: &str, key: &str, milliseconds: &str, etag: &str) -> String {
-    hash(&["created", bucket, key, milliseconds, etag.trim_matches('"')])
-}
-
-/// Whether the object's content was written; tagging and the like also go by the name of creation.
-fn is_write(event_name: &str) -> bool {
-    matches!(
-        event_name.strip_prefix("s3:ObjectCreated:"),
-        Some("Put" | "Post" | "Copy" | "CompleteMultipartUpload")
-    )
-}
-
-/// The milliseconds of a sequencer, in decimal digits; one that is no number stands for itself.
-fn milliseconds(sequencer: &str) -> String {
-    match u64::from_str_radix(sequencer, 16) {
-        Ok(nanoseconds) => (nanoseconds / 1_000_000).to_string(),
-        Err(_) => sequencer.to_owned(),
-    }
-}
-
-fn hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    HEXLOWER.encode(&hasher.finalize()[..BYTES])
+    /// The time of the change in nanoseconds, in hexadecimal digits.
+    pub sequencer: &'a str,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Change;
+    use super::{Id, Other};
 
-    const PUT: Change<'static> = Change {
-        event_name: "s3:ObjectCreated:Put",
+    const READ: Other<'static> = Other {
         bucket: "photos",
         key: "a b.jpg",
-        version_id: "",
-        sequencer: "18E9F4EF82A6F315",
-        etag: "d41d8cd98f00b204e9800998ecf8427e",
+        version: "",
+        event_name: "s3:ObjectAccessed:Get",
         request_id: "r1",
+        sequencer: "18E9F4EF82A6F315",
     };
 
     #[test]
     fn the_rule_does_not_change() {
-        assert_eq!(PUT.id(), "afff1459d6669b86d40b898cb97bd9e0ae8da99e");
-        assert_eq!(
-            Change { version_id: "v1", ..PUT }.id(),
-            "6f2fbbbc0c97ef655e49614d6f7c81d2d7769ba2"
-        );
-        let removed = Change { event_name: "s3:ObjectRemoved:Delete", etag: "", ..PUT };
-        assert_eq!(removed.id(), "2220c30610d733712400b4a2988142e2516d3bcb");
-        assert_eq!(
-            Change { event_name: "s3:ObjectAccessed:Get", ..PUT }.id(),
-            "ec6fb023c869cb2836bf2ea21762651d196c0f9f"
-        );
+        let etag = "d41d8cd98f00b204e9800998ecf8427e";
+        let written = Id::written("photos", "a b.jpg", 1_795_235_236_010, etag);
+        assert_eq!(written.to_string(), "afff1459d6669b86d40b898cb97bd9e0ae8da99e");
+        let version = Id::version("photos", "a b.jpg", "v1");
+        assert_eq!(version.to_string(), "6f2fbbbc0c97ef655e49614d6f7c81d2d7769ba2");
+        assert_eq!(written.removal().to_string(), "ade6d2c50e9d5a45c94ea14c3c5b474710761f03");
+        let unknown = Id::unknown_removal("photos", "a b.jpg", READ.sequencer);
+        assert_eq!(unknown.to_string(), "2220c30610d733712400b4a2988142e2516d3bcb");
+        assert_eq!(Id::other(&READ).to_string(), "ec6fb023c869cb2836bf2ea21762651d196c0f9f");
     }
 
     #[test]
-    fn a_write_is_the_same_however_it_is_told() {
-        let listed = Change {
-            sequencer: "18E9F4EF82A3FE80",
-            etag: "\"d41d8cd98f00b204e9800998ecf8427e\"",
-            ..PUT
-        };
-        assert_eq!(listed.id(), PUT.id(), "same millisecond, same content");
-        assert_eq!(Change { request_id: "r2", ..PUT }.id(), PUT.id());
-        assert_eq!(Change { event_name: "s3:ObjectCreated:Copy", ..PUT }.id(), PUT.id());
-        assert_eq!(Change { version_id: "null", ..PUT }.id(), PUT.id());
+    fn an_etag_is_the_same_with_its_quotes() {
+        assert_eq!(Id::written("b", "k", 1, "\"e\""), Id::written("b", "k", 1, "e"));
     }
 
     #[test]
     fn different_changes_differ() {
-        let versioned = Change { version_id: "v1", ..PUT };
-        let removed = Change { event_name: "s3:ObjectRemoved:Delete", etag: "", ..PUT };
-        let read = Change { event_name: "s3:ObjectAccessed:Get", ..PUT };
-        let all = [
-            PUT,
-            Change { key: "a b.jp", ..PUT },
-            Change { bucket: "photosa", key: " b.jpg", ..PUT },
-            Change { sequencer: "18E9F4EF83A6F315", ..PUT },
-            Change { etag: "0cc175b9c0f1b6a831c399e269772661", ..PUT },
-            versioned,
-            Change { version_id: "v2", ..PUT },
-            removed,
-            Change { sequencer: "18E9F4EF82A6F316", ..removed },
-            Change { version_id: "v1", ..removed },
-            read,
-            Change { request_id: "r2", ..read },
-            Change { event_name: "s3:ObjectAccessed:Head", ..PUT },
-            Change { event_name: "s3:ObjectCreated:PutTagging", ..versioned },
-            Change { event_name: "s3:ObjectCreated:PutTagging", request_id: "r2", ..versioned },
+        let written = Id::written("photos", "a", 1, "e");
+        let mut ids = [
+            written,
+            Id::written("photos", "b", 1, "e"),
+            Id::written("photosa", "", 1, "e"),
+            Id::written("photos", "a", 2, "e"),
+            Id::written("photos", "a", 1, "f"),
+            Id::version("photos", "a", "v1"),
+            Id::version("photos", "a", "v2"),
+            written.removal(),
+            Id::version("photos", "a", "v1").removal(),
+            Id::unknown_removal("photos", "a", "1"),
+            Id::unknown_removal("photos", "a", "2"),
+            Id::other(&READ),
+            Id::other(&Other { request_id: "r2", ..READ }),
+            Id::other(&Other { event_name: "s3:ObjectAccessed:Head", ..READ }),
+            Id::other(&Other { version: "v1", ..READ }),
         ];
-        let mut ids: Vec<_> = all.iter().map(Change::id).collect();
         ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), all.len());
-    }
-
-    #[test]
-    fn what_a_version_id_settles_is_not_asked_of_anything_else() {
-        let versioned = Change { version_id: "v1", ..PUT };
-        assert_eq!(Change { sequencer: "1", etag: "x", ..versioned }.id(), versioned.id());
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
     }
 }

@@ -1,17 +1,31 @@
 //! `MinIO` buckets as event sources, through the server's live stream of notifications.
 //!
 //! The stream needs nothing set up on the server and tells each change within milliseconds, but only while it is
-//! listened to: what happens while nobody listens is not told later. An event's id is a function of the change alone
-//! (see [`id`]), so a change that is told twice, or found in another way, is one event.
+//! listened to. So each run listens first and then looks through the bucket: it compares the listing with the inventory,
+//! which says what has been told, and tells the difference. An event's id is a function of the change alone (see [`id`]),
+//! so a change that is told twice, or found in another way, is one event.
+//!
+//! The inventory is written after the event log has confirmed what it is about. A crash in between makes copies. The
+//! other way round it would make losses.
 //!
 //! Records become `CloudEvents` as the S3 adapter of the `CloudEvents` specification says, but for the id.
 
 mod events;
 pub mod id;
+mod judge;
+mod keeper;
+mod known;
 mod lines;
 mod listen;
+mod listing;
+mod live;
+mod look;
+mod merge;
+mod place;
+mod progress;
 mod record;
 mod refusal;
+mod s3;
 mod settings;
 
 use std::sync::Arc;

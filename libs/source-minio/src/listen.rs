@@ -1,116 +1,107 @@
-//! Listening to the live stream.
+//! A run of the source: opens the live stream, and hands what it brings to the keeper.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::Response;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use rusty_s3::{Method, signing};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tripline_event::Event;
 use tripline_kernel::Clock;
 use tripline_outbound::Client;
 use tripline_source::{Error, Outlet, Source};
 
+use crate::keeper::{Around, Keeper};
 use crate::lines::{LINE_BYTES_MAX, Lines};
+use crate::progress::Progress;
+use crate::record::{self, Notice};
+use crate::s3::{S3, SILENCE_MAX, silent};
 use crate::settings::Watched;
-use crate::{record, refusal};
 
-/// The server pings each second; one that has been silent for this long is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// Most events that wait for the log. The server drops what a listener does not take in time, so some are read ahead.
-const WAITING_EVENTS_MAX: usize = 4_096;
-/// Most events that are published at once.
-const BATCH_EVENTS_MAX: usize = 256;
-/// Most bytes that are read of a refusal.
-const REFUSAL_BYTES_MAX: usize = 16 * 1024;
-/// How long a signed request holds: as much as the clocks may differ.
-const SIGNED_FOR_SECONDS: u64 = 900;
+/// Most notifications that wait for the log. The server drops what a listener does not take in time, so some are read
+/// ahead.
+const WAITING_MAX: usize = 8_192;
+/// How long the stream may stand still because they all wait. The server holds back some thousands meanwhile; before it
+/// may have dropped one, the stream is given up, and the next run looks through the bucket.
+const STANDSTILL_MAX: Duration = Duration::from_secs(1);
+
+/// What no bucket tells after a gap.
+const UNSEEN: &str = "while it does not listen (it or MinIO restarts, or the network is cut) it sees no accesses and no \
+    tagging, and of what it finds afterwards not how it was created";
+/// What a bucket without versions does not tell either.
+const UNSEEN_WITHOUT_VERSIONS: &str = "the bucket keeps no versions, so it sees then neither objects that were created and \
+    removed, nor overwrites but the last";
 
 pub(crate) struct Listener {
-    client: Client,
-    clock: Arc<dyn Clock>,
-    watched: Watched,
+    s3: S3,
 }
 
 impl Listener {
     pub(crate) fn new(client: Client, clock: Arc<dyn Clock>, watched: Watched) -> Self {
-        Self { client, clock, watched }
+        Self { s3: S3 { client, clock, watched } }
     }
 
-    fn request(&self) -> Result<Request<Full<Bytes>>, Error> {
-        let Watched { bucket, credentials, events, prefix, suffix } = &self.watched;
-        // Sorted by name and then by value, as the signature wants it.
-        let mut query: Vec<_> = events.iter().map(|event| ("events", *event)).collect();
-        query.extend([("ping", "1"), ("prefix", prefix), ("suffix", suffix)]);
-        let unusable =
-            |error: String| Error::Refused(format!("the request cannot be made: {error}"));
-        let now = jiff::Timestamp::from_microsecond(self.clock.now().as_micros())
-            .map_err(|error| unusable(error.to_string()))?;
-        let url = signing::sign(
-            &now,
-            Method::Get,
-            bucket.base_url().clone(),
-            credentials.key(),
-            credentials.secret(),
-            credentials.token(),
-            bucket.region(),
-            SIGNED_FOR_SECONDS,
-            query.into_iter(),
-            std::iter::empty(),
-        );
-        let request = Request::get(url.as_str()).body(Full::default());
-        request.map_err(|error| unusable(error.to_string()))
-    }
-
-    async fn connect(&self) -> Result<Response<Incoming>, Error> {
-        let sent = timeout(SILENCE_MAX, self.client.send(self.request()?)).await;
-        let response = sent.map_err(|_| silent())?.map_err(|error| match error {
-            tripline_outbound::Error::Forbidden(why) => Error::Refused(why),
-            error @ (tripline_outbound::Error::Timeout(_)
-            | tripline_outbound::Error::Unreachable(_)) => {
-                Error::Unreachable(format!("MinIO cannot be reached: {error}"))
-            }
-        })?;
-        if response.status() == http::StatusCode::OK {
-            return Ok(response);
-        }
-        let status = response.status();
-        let body = Limited::new(response.into_body(), REFUSAL_BYTES_MAX).collect();
-        let body = match timeout(SILENCE_MAX, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) | Err(_) => Bytes::new(), // The status tells enough.
+    async fn work(&self, outlet: &dyn Outlet, stop: &CancellationToken) -> Result<(), Error> {
+        let S3 { clock, watched, .. } = &self.s3;
+        let mut progress = Progress::recall(outlet, watched.origin()).await?;
+        // Listen first and look then, so that nothing happens in between.
+        let response = tokio::select! {
+            response = self.s3.listen() => response?,
+            () = stop.cancelled() => return Ok(()),
         };
-        Err(refusal::error(status, &body, self.watched.bucket.name()))
+        let opened_at = server_time(&response).unwrap_or_else(|| clock.now().as_micros() / 1_000);
+        let plan = progress.begin(watched.scope.clone(), opened_at);
+        progress.remember(outlet).await?;
+        let keeps_versions = self.s3.keeps_versions().await;
+        outlet.running();
+        outlet.cannot_see(&unseen(keeps_versions));
+
+        let around = Around {
+            lister: &self.s3,
+            outlet,
+            clock: &**clock,
+            bucket: watched.bucket.name(),
+            asked: &watched.asked,
+        };
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let mut keeping = std::pin::pin!(Keeper::new(around, progress, plan).run(receiver));
+        let read = tokio::select! {
+            kept = &mut keeping => return kept,
+            read = read(response.into_body(), sender) => read,
+            () = stop.cancelled() => Ok(()),
+        };
+        // What was received is told, whatever ended the stream.
+        keeping.await.and(read)
     }
 }
 
 #[async_trait::async_trait]
 impl Source for Listener {
     async fn run(&self, outlet: Arc<dyn Outlet>, stop: CancellationToken) -> Result<(), Error> {
-        let response = tokio::select! {
-            response = self.connect() => response?,
-            () = stop.cancelled() => return Ok(()),
-        };
-        outlet.running();
-        let (sender, receiver) = mpsc::channel(WAITING_EVENTS_MAX);
-        let mut publishing = std::pin::pin!(publish(receiver, &*outlet));
-        let read = tokio::select! {
-            published = &mut publishing => return published,
-            read = read(response.into_body(), sender) => read,
-            () = stop.cancelled() => Ok(()),
-        };
-        // What was received is published, whatever ended the stream: the server will not tell it again.
-        publishing.await.and(read)
+        self.work(&*outlet, &stop).await
     }
 }
 
+fn unseen(keeps_versions: Option<bool>) -> String {
+    if keeps_versions == Some(true) {
+        UNSEEN.to_owned()
+    } else {
+        format!("{UNSEEN}; {UNSEEN_WITHOUT_VERSIONS}")
+    }
+}
+
+/// When the server answered, by its own clock, in milliseconds since the epoch. It tells whole seconds, rounded down.
+fn server_time(response: &Response<Incoming>) -> Option<i64> {
+    let date = response.headers().get(http::header::DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(date.timestamp().as_millisecond())
+}
+
 /// Reads the stream until it ends, which is always an error.
-async fn read(mut body: Incoming, events: mpsc::Sender<Event>) -> Result<(), Error> {
+async fn read(mut body: Incoming, notices: mpsc::Sender<Notice>) -> Result<(), Error> {
     let mut lines = Lines::default();
     loop {
         let frame = timeout(SILENCE_MAX, body.frame()).await.map_err(|_| silent())?;
@@ -123,26 +114,21 @@ async fn read(mut body: Incoming, events: mpsc::Sender<Event>) -> Result<(), Err
         };
         lines.push(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
         while let Some(line) = lines.next().map_err(|_| too_long())? {
-            for event in record::events(&line).map_err(incomprehensible)? {
-                if events.send(event).await.is_err() {
-                    return Ok(()); // Publishing has failed, and says why.
+            for notice in record::notices(&line).map_err(incomprehensible)? {
+                match notices.send_timeout(notice, STANDSTILL_MAX).await {
+                    Ok(()) => {}
+                    Err(mpsc::error::SendTimeoutError::Timeout(_)) => return Err(too_much()),
+                    // The keeper has failed, and says why.
+                    Err(mpsc::error::SendTimeoutError::Closed(_)) => return Ok(()),
                 }
             }
         }
     }
 }
 
-/// Publishes what waits, until there is no more to come.
-async fn publish(mut events: mpsc::Receiver<Event>, outlet: &dyn Outlet) -> Result<(), Error> {
-    let mut batch = Vec::new();
-    while events.recv_many(&mut batch, BATCH_EVENTS_MAX).await > 0 {
-        outlet.publish(std::mem::take(&mut batch)).await?;
-    }
-    Ok(())
-}
-
-fn silent() -> Error {
-    Error::Unreachable(format!("MinIO has been silent for {} s", SILENCE_MAX.as_secs()))
+fn too_much() -> Error {
+    let why = "more happens in the bucket than the event log takes; what was missed is looked up";
+    Error::Unreachable(why.to_owned())
 }
 
 fn too_long() -> Error {

@@ -3,8 +3,9 @@
 use http::StatusCode;
 use tripline_source::Error;
 
-/// What the server answers in place of a stream, as far as it was read.
-pub(crate) fn error(status: StatusCode, body: &[u8], bucket: &str) -> Error {
+/// What the server answers in place of what was asked for, as far as it was read. `doing` is what it would not let do, such
+/// as `listen to`.
+pub(crate) fn error(status: StatusCode, body: &[u8], bucket: &str, doing: &str) -> Error {
     let body = String::from_utf8_lossy(body);
     let code = element(&body, "Code").unwrap_or_default();
     let message = element(&body, "Message").unwrap_or_else(|| format!("status {status}"));
@@ -20,7 +21,7 @@ pub(crate) fn error(status: StatusCode, body: &[u8], bucket: &str) -> Error {
             Error::Refused(format!("the secret key does not fit the access key: {message}"))
         }
         (_, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            Error::Refused(format!("the access key may not listen to bucket '{bucket}': {message}"))
+            Error::Refused(format!("the access key may not {doing} bucket '{bucket}': {message}"))
         }
         (_, StatusCode::NOT_FOUND) => {
             Error::Missing(format!("the endpoint does not serve bucket '{bucket}': {message}"))
@@ -58,7 +59,7 @@ mod tests {
 
     fn of(status: u16, code: &str) -> Error {
         let body = format!("<?xml?><Error><Code>{code}</Code><Message>a &amp; b</Message></Error>");
-        error(StatusCode::from_u16(status).unwrap(), body.as_bytes(), "photos")
+        error(StatusCode::from_u16(status).unwrap(), body.as_bytes(), "photos", "listen to")
     }
 
     #[test]
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_xml_is_told_by_its_status() {
-        let told = error(StatusCode::BAD_GATEWAY, b"<html>\xff", "photos").to_string();
+        let told = error(StatusCode::BAD_GATEWAY, b"<html>\xff", "photos", "listen to").to_string();
         assert_eq!(told, "MinIO answers 502 Bad Gateway: status 502 Bad Gateway");
     }
 }

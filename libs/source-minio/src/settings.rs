@@ -7,6 +7,7 @@ use tripline_source::{Fields, Settings};
 use url::Url;
 
 use crate::events;
+use crate::progress::Scope;
 
 /// Longest prefix or suffix, in bytes: that of a key.
 const AFFIX_BYTES_MAX: usize = 1024;
@@ -17,10 +18,18 @@ const EVENTS_MAX: usize = events::ALLOWED.len();
 pub(crate) struct Watched {
     pub(crate) bucket: Bucket,
     pub(crate) credentials: Credentials,
-    /// Sorted, each once.
-    pub(crate) events: Vec<&'static str>,
-    pub(crate) prefix: String,
-    pub(crate) suffix: String,
+    /// The notifications that are told.
+    pub(crate) asked: Vec<&'static str>,
+    /// Those that are listened to. Sorted, each once.
+    pub(crate) listened: Vec<&'static str>,
+    pub(crate) scope: Scope,
+}
+
+impl Watched {
+    /// The server and the bucket, which the inventory stands for.
+    pub(crate) fn origin(&self) -> (String, String) {
+        (self.bucket.base_url().to_string(), self.bucket.name().to_owned())
+    }
 }
 
 /// Reads the settings, or names every fault in them.
@@ -30,7 +39,7 @@ pub(crate) fn read(settings: &Settings, guard: &Guard) -> Result<Watched, Vec<Fa
     let name = bucket_name(&mut fields);
     let access_key = fields.text("access_key");
     let secret_key = fields.text("secret_key");
-    let events = event_names(&mut fields);
+    let asked = event_names(&mut fields);
     let prefix = affix(&mut fields, "prefix");
     let suffix = affix(&mut fields, "suffix");
     let region = region(&mut fields);
@@ -53,7 +62,11 @@ pub(crate) fn read(settings: &Settings, guard: &Guard) -> Result<Watched, Vec<Fa
     match (bucket, fields.finish()) {
         (Some(bucket), faults) if faults.is_empty() => {
             let credentials = Credentials::new(access_key, secret_key);
-            Ok(Watched { bucket, credentials, events, prefix, suffix })
+            let mut listened = [&asked[..], &events::ALWAYS].concat();
+            listened.sort_unstable();
+            listened.dedup();
+            let scope = Scope { prefix, suffix };
+            Ok(Watched { bucket, credentials, asked, listened, scope })
         }
         (_, faults) => Err(faults),
     }
@@ -111,8 +124,6 @@ fn event_names(fields: &mut Fields<'_>) -> Vec<&'static str> {
             }
         }
     }
-    known.sort_unstable();
-    known.dedup();
     known
 }
 
@@ -141,6 +152,7 @@ mod tests {
     use tripline_outbound::Guard;
 
     use super::read;
+    use crate::progress::Scope;
 
     fn faults(settings: &Value) -> Vec<(String, String)> {
         let read = read(settings.as_object().unwrap(), &Guard::default());
@@ -157,9 +169,10 @@ mod tests {
         let settings = json!({"endpoint": "https://minio.example.com", "bucket": "photos",
             "access_key": "a", "secret_key": "s"});
         let watched = read(settings.as_object().unwrap(), &Guard::default()).ok().unwrap();
-        assert_eq!(watched.events, ["s3:ObjectCreated:*"]);
+        assert_eq!(watched.asked, ["s3:ObjectCreated:*"]);
+        assert_eq!(watched.listened, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
         assert_eq!(watched.bucket.region(), "us-east-1");
-        assert_eq!((watched.prefix, watched.suffix), (String::new(), String::new()));
+        assert_eq!(watched.scope, Scope::default());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`Outlet`]. An adapter names its one client library and nothing of Tripline but this crate, `event` and `kernel`.
 
 mod fields;
+mod inventory;
 mod text;
 
 use std::sync::Arc;
@@ -15,6 +16,10 @@ use tripline_event::Event;
 use tripline_kernel::Fault;
 
 pub use fields::Fields;
+pub use inventory::{
+    Change, Entry, INVENTORY_BATCH_MAX, INVENTORY_KEY_BYTES_MAX, INVENTORY_VALUE_BYTES_MAX,
+    InMemory, Inventory, conformance,
+};
 pub use text::without_controls;
 
 /// Settings of a source, as they stand in the API: a JSON object.
@@ -60,6 +65,13 @@ pub trait Outlet: Send + Sync {
 
     /// The source is connected and receives what happens from now on.
     fn running(&self);
+
+    /// What happens at the origin and this source cannot see, in words for the user; empty when it sees everything.
+    /// Shown in the status while the source runs. Said after [`Outlet::running`].
+    fn cannot_see(&self, what: &str);
+
+    /// What the source knows of its origin, kept over all its runs.
+    fn inventory(&self) -> &dyn Inventory;
 
     /// What [`Outlet::remember`] kept under this key, by any run of this source.
     async fn recall(&self, key: &[u8]) -> Result<Option<Bytes>, Error>;

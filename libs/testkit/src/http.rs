@@ -18,7 +18,20 @@ pub(crate) async fn request(
     url: &str,
     body: Bytes,
 ) -> anyhow::Result<(StatusCode, Bytes)> {
-    let request = Request::builder().method(method).uri(url).body(Full::new(body))?;
+    request_with(method, url, body, &[]).await
+}
+
+/// Makes one request with more headers.
+pub(crate) async fn request_with(
+    method: Method,
+    url: &str,
+    body: Bytes,
+    headers: &[(&str, &str)],
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let request = Request::builder().method(method).uri(url);
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(Full::new(body))?;
     let exchange = async {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = client.request(request).await?;

@@ -29,7 +29,7 @@ pub use child::{Child, Spec};
 pub use process::{Process, binary};
 pub use receiver::{Answer, Receiver, Recording, Request};
 pub use server::mariadb::MariaDb;
-pub use server::minio::{Bucket, Minio};
+pub use server::minio::{Bucket, Minio, Version};
 pub use server::postgres::Postgres;
 pub use server::rabbitmq::RabbitMq;
 pub use server::redis::Redis;

@@ -6,6 +6,7 @@
 mod bus;
 mod checkpoint;
 mod entity;
+mod inventory;
 mod lease;
 mod memory;
 mod schema;

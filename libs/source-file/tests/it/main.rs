@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tripline_event::Event;
-use tripline_source::{Error, Kind as _, Outlet};
+use tripline_source::{Error, InMemory, Inventory, Kind as _, Outlet};
 use tripline_source_file::Kind;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -22,6 +22,7 @@ struct Kept {
     events: mpsc::Sender<Event>,
     running: watch::Sender<bool>,
     memory: Memory,
+    inventory: InMemory,
 }
 
 #[async_trait::async_trait]
@@ -36,6 +37,12 @@ impl Outlet for Kept {
 
     fn running(&self) {
         self.running.send_replace(true);
+    }
+
+    fn cannot_see(&self, _: &str) {}
+
+    fn inventory(&self) -> &dyn Inventory {
+        &self.inventory
     }
 
     async fn recall(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
@@ -61,7 +68,12 @@ impl Running {
         let (kept, events) = mpsc::channel(10_000);
         let (running_sender, mut running) = watch::channel(false);
         let memory = Arc::clone(memory);
-        let outlet = Arc::new(Kept { events: kept, running: running_sender, memory });
+        let outlet = Arc::new(Kept {
+            events: kept,
+            running: running_sender,
+            memory,
+            inventory: InMemory::default(),
+        });
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move { source.run(outlet, stopped).await });

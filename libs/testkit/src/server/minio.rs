@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use ::http::Method;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
+use rusty_s3::actions::ObjectIdentifier;
 use rusty_s3::{Credentials, S3Action as _, UrlStyle};
 use url::Url;
 
@@ -162,6 +163,107 @@ impl Bucket {
         let url = self.bucket.delete_object(Some(&self.credentials), key).sign(SIGNED_FOR);
         send(Method::DELETE, &url, Bytes::new()).await
     }
+
+    /// Removes one version of an object, or a delete marker, for good.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn remove_version(&self, key: &str, version: &str) -> anyhow::Result<()> {
+        let mut action = self.bucket.delete_object(Some(&self.credentials), key);
+        action.query_mut().insert("versionId", version);
+        send(Method::DELETE, &action.sign(SIGNED_FOR), Bytes::new()).await
+    }
+
+    /// Removes up to 1,000 objects with one request.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn remove_all(&self, keys: &[String]) -> anyhow::Result<()> {
+        let objects: Vec<_> = keys.iter().cloned().map(ObjectIdentifier::new).collect();
+        let mut action = self.bucket.delete_objects(Some(&self.credentials), objects.iter());
+        action.set_quiet(true);
+        let url = action.sign(SIGNED_FOR);
+        let (body, digest) = action.body_with_md5();
+        let (status, answer) = http::request_with(
+            Method::POST,
+            url.as_str(),
+            body.into(),
+            &[("content-md5", &digest)],
+        )
+        .await?;
+        let answer = String::from_utf8_lossy(&answer);
+        if !status.is_success() || answer.contains("<Error>") {
+            bail!("MinIO answered {status} to a removal of many objects: {answer}");
+        }
+        Ok(())
+    }
+
+    /// From now on the bucket keeps versions.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub async fn keep_versions(&self) -> anyhow::Result<()> {
+        const ENABLED: &str =
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        let mut action = self.bucket.create_bucket(&self.credentials);
+        action.query_mut().insert("versioning", "");
+        send(Method::PUT, &action.sign(SIGNED_FOR), Bytes::from_static(ENABLED.as_bytes())).await
+    }
+
+    /// Every version and delete marker. Reads the server's answer by itself, with no code of Tripline's, and only of keys
+    /// that XML takes as they are.
+    ///
+    /// # Errors
+    /// When the server refuses it, or answers something else.
+    pub async fn versions(&self) -> anyhow::Result<Vec<Version>> {
+        let (mut versions, mut from) = (Vec::new(), None::<(String, String)>);
+        loop {
+            let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
+            let query = action.query_mut();
+            for name in ["list-type", "encoding-type"] {
+                query.remove(name);
+            }
+            query.insert("versions", "");
+            if let Some((key, version)) = &from {
+                query.insert("key-marker", key.as_str());
+                query.insert("version-id-marker", version.as_str());
+            }
+            let url = action.sign(SIGNED_FOR);
+            let (status, answer) = http::request(Method::GET, url.as_str(), Bytes::new()).await?;
+            let answer = String::from_utf8(answer.into())?;
+            if !status.is_success() {
+                bail!("MinIO answered {status} to a listing: {answer}");
+            }
+            for (element, delete_marker) in [("Version", false), ("DeleteMarker", true)] {
+                for part in answer.split(&format!("<{element}>")).skip(1) {
+                    let (key, id) = (element_of(part, "Key")?, element_of(part, "VersionId")?);
+                    versions.push(Version { key, id, delete_marker });
+                }
+            }
+            if !answer.contains("<IsTruncated>true") {
+                return Ok(versions);
+            }
+            let marker = |name| element_of(&answer, name);
+            from = Some((marker("NextKeyMarker")?, marker("NextVersionIdMarker")?));
+        }
+    }
+}
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The key.
+    pub key: String,
+    /// The version's id; `null` for the one that has none.
+    pub id: String,
+    /// Whether it is a delete marker.
+    pub delete_marker: bool,
+}
+
+fn element_of(xml: &str, name: &str) -> anyhow::Result<String> {
+    let after = xml.split_once(&format!("<{name}>")).map(|(_, after)| after);
+    let text = after.and_then(|after| after.split_once('<')).map(|(text, _)| text.to_owned());
+    text.with_context(|| format!("the listing has no {name}"))
 }
 
 async fn send(method: Method, url: &Url, body: Bytes) -> anyhow::Result<()> {

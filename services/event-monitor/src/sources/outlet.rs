@@ -1,4 +1,4 @@
-//! What a running source is given: the log of its bus, and a memory.
+//! What a running source is given: the log of its bus, a memory and an inventory.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use tripline_bus::Stream;
 use tripline_event::{Accepted, Event, LogEntry, Origin};
-use tripline_source::{Error, REMEMBERED_BYTES_MAX};
+use tripline_source::{Change, Entry, Error, Inventory, REMEMBERED_BYTES_MAX};
 
 use super::Surroundings;
 use super::status::StatusCell;
@@ -70,6 +70,14 @@ impl tripline_source::Outlet for Outlet {
         self.status.enter(SourceState::Running, "");
     }
 
+    fn cannot_see(&self, what: &str) {
+        self.status.enter(SourceState::Running, what);
+    }
+
+    fn inventory(&self) -> &dyn Inventory {
+        self
+    }
+
     async fn recall(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         let recalled = self.around.store.recall(self.tenure.unit, key).await;
         recalled.map_err(|error| Error::Outlet(error.to_string()))
@@ -84,5 +92,29 @@ impl tripline_source::Outlet for Outlet {
         }
         let remembered = self.around.store.remember(self.tenure, key, &value).await;
         remembered.map_err(|error| Error::Outlet(error.to_string()))
+    }
+}
+
+#[async_trait::async_trait]
+impl Inventory for Outlet {
+    async fn entries(&self, after: &[u8]) -> Result<Vec<Entry>, Error> {
+        let entries = self.around.store.inventory_entries(self.tenure.unit, after).await;
+        entries.map_err(|error| Error::Outlet(error.to_string()))
+    }
+
+    async fn find(&self, keys: &[Bytes]) -> Result<Vec<Entry>, Error> {
+        let found = self.around.store.inventory_find(self.tenure.unit, keys).await;
+        found.map_err(|error| Error::Outlet(error.to_string()))
+    }
+
+    async fn write(&self, changes: &[Change]) -> Result<(), Error> {
+        Change::check(changes)?;
+        let written = self.around.store.inventory_write(self.tenure, changes).await;
+        written.map_err(|error| Error::Outlet(error.to_string()))
+    }
+
+    async fn clear(&self) -> Result<(), Error> {
+        let cleared = self.around.store.inventory_clear(self.tenure).await;
+        cleared.map_err(|error| Error::Outlet(error.to_string()))
     }
 }

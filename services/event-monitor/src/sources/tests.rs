@@ -17,7 +17,7 @@ use tripline_contracts::pb::monitor_server::Monitor as _;
 use tripline_event::{Event, Frame, LogEntry, Origin};
 use tripline_kernel::{Clock as _, DEFAULT_TENANT, Fault, Uid};
 use tripline_runtime::{SystemClock, SystemEntropy};
-use tripline_source::{Error, Kind, Outlet, Settings};
+use tripline_source::{Change, Error, Kind, Outlet, Settings};
 use tripline_testkit::wait_until;
 
 use super::{Surroundings, host};
@@ -82,6 +82,9 @@ impl tripline_source::Source for Script {
             Some(Act::Bring(count)) => {
                 outlet.running();
                 outlet.publish((0..count).map(event).collect()).await?;
+                outlet.cannot_see("what happens in the dark");
+                let known = Change { key: "a".into(), value: Some("1".into()) };
+                outlet.inventory().write(&[known]).await?;
                 outlet.remember(b"cursor", Bytes::from_static(b"here")).await?;
             }
             None => outlet.running(),
@@ -213,7 +216,11 @@ async fn a_failing_source_shows_why_and_recovers() {
     assert_eq!(failing.reason, "the server is away");
     world.script.acts.lock().unwrap().pop();
     let running = world.until(|status| status.state == "running" && status.events == 9).await;
-    assert_eq!(running.reason, "");
+    let unseen = async || {
+        let status = world.status_for(DEFAULT_TENANT).await.unwrap();
+        status.reason == "what happens in the dark" && status.state == "running"
+    };
+    wait_until(SOON, unseen).await.unwrap();
     assert!(running.since > failing.since);
     assert!(running.last_event_at.is_some());
 
@@ -232,6 +239,7 @@ async fn a_failing_source_shows_why_and_recovers() {
     assert_eq!(ids, (0..9).map(|id: u64| id.to_string()).collect::<Vec<_>>());
     let remembered = async || world.store.recall(UNIT, b"cursor").await.unwrap().is_some();
     wait_until(SOON, remembered).await.unwrap();
+    assert_eq!(world.store.inventory_entries(UNIT, b"").await.unwrap().len(), 1);
     world.drain.cancel();
     world.task.await.unwrap();
 }

@@ -123,3 +123,25 @@ pub(super) mod source_memory {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// What each source knows of its origin.
+pub(super) mod source_inventory {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "source_inventory")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub tenant: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub source: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub entry_key: Vec<u8>,
+        pub value: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

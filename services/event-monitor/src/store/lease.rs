@@ -1,7 +1,9 @@
 //! Leases: which replica does which unit of work.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, Set};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, Set,
+};
 use tripline_db::begin_write;
 use tripline_kernel::{Timestamp, Uid};
 
@@ -152,17 +154,17 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a source that is gone, with its status and memory, unless another replica still runs it.
+    /// Removes a source that is gone, with its inventory, status and memory, unless another replica still runs it. When
+    /// this fails half-way the lease is still there, and it is done again.
     pub(crate) async fn retire(
         &self,
         unit: Unit,
         replica: Uid,
         now: Timestamp,
     ) -> Result<(), Error> {
+        self.inventory_retire(unit, replica, now).await?;
         let transaction = begin_write(&self.db).await?;
-        let ours = Condition::any()
-            .add(Column::Holder.eq(bytes(replica)))
-            .add(Column::LeaseUntil.lte(now.as_micros()));
+        let ours = retirable(replica, now);
         let removed =
             Entity::delete_many().filter(any_of(&[unit])).filter(ours).exec(&transaction).await?;
         if removed.rows_affected > 0 {
@@ -182,12 +184,33 @@ impl Store {
     }
 }
 
-async fn insert_new(
-    db: &impl sea_orm::ConnectionTrait,
-    rows: Vec<ActiveModel>,
-) -> Result<(), Error> {
+async fn insert_new(db: &impl ConnectionTrait, rows: Vec<ActiveModel>) -> Result<(), Error> {
     Entity::insert_many(rows).on_conflict_do_nothing_on(key()).exec_without_returning(db).await?;
     Ok(())
+}
+
+/// Leases that `replica` may remove: its own, and those that have run out.
+fn retirable(replica: Uid, now: Timestamp) -> Condition {
+    Condition::any()
+        .add(Column::Holder.eq(bytes(replica)))
+        .add(Column::LeaseUntil.lte(now.as_micros()))
+}
+
+/// Makes sure, until the end of the transaction whose first statement this is, that `replica` may remove the unit.
+/// Answers whether it may.
+pub(super) async fn hold_for_retirement(
+    transaction: &impl ConnectionTrait,
+    unit: Unit,
+    replica: Uid,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let held = Entity::update_many()
+        .col_expr(Column::Epoch, Expr::col(Column::Epoch))
+        .filter(any_of(&[unit]))
+        .filter(retirable(replica, now))
+        .exec(transaction)
+        .await?;
+    Ok(held.rows_affected > 0)
 }
 
 fn key() -> [Column; 4] {

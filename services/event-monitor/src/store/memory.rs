@@ -1,8 +1,10 @@
-//! What sources remember: cursors, inventories, whatever they need to miss nothing.
+//! What sources remember: cursors, whatever they need to miss nothing.
 
 use bytes::Bytes;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, Set};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, Set,
+};
 use tripline_db::begin_write;
 use tripline_kernel::Uid;
 
@@ -43,19 +45,8 @@ impl Store {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), Error> {
-        use entity::lease::Column as Lease;
         let transaction = begin_write(&self.db).await?;
-        // Writing the lease's row unchanged locks it: nobody takes it over between this look and the commit.
-        let held = entity::lease::Entity::update_many()
-            .col_expr(Lease::Epoch, Expr::value(signed(tenure.epoch)))
-            .filter(any_of(&[tenure.unit]))
-            .filter(Lease::Holder.eq(of_uid(tenure.holder)))
-            .filter(Lease::Epoch.eq(signed(tenure.epoch)))
-            .exec(&transaction)
-            .await?;
-        if held.rows_affected == 0 {
-            return Err(Error::Fenced);
-        }
+        hold(&transaction, tenure).await?;
         let row = ActiveModel {
             tenant: Set(of_uid(tenure.unit.tenant)),
             source: Set(of_uid(tenure.unit.uid)),
@@ -68,4 +59,21 @@ impl Store {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Makes sure that the lease is held until the end of the transaction, whose first statement this is.
+///
+/// # Errors
+/// [`Error::Fenced`] when it is not held any more.
+pub(super) async fn hold(transaction: &impl ConnectionTrait, tenure: Tenure) -> Result<(), Error> {
+    use entity::lease::Column as Lease;
+    // Writing the lease's row unchanged locks it: nobody takes it over between this look and the commit.
+    let held = entity::lease::Entity::update_many()
+        .col_expr(Lease::Epoch, Expr::value(signed(tenure.epoch)))
+        .filter(any_of(&[tenure.unit]))
+        .filter(Lease::Holder.eq(of_uid(tenure.holder)))
+        .filter(Lease::Epoch.eq(signed(tenure.epoch)))
+        .exec(transaction)
+        .await?;
+    if held.rows_affected == 0 { Err(Error::Fenced) } else { Ok(()) }
 }

@@ -3,6 +3,8 @@
 use sea_orm::{DatabaseBackend, DbErr};
 use sea_orm_migration::prelude::*;
 
+use tripline_source::{INVENTORY_KEY_BYTES_MAX, INVENTORY_VALUE_BYTES_MAX};
+
 use super::memory::KEY_BYTES_MAX;
 
 /// Brings a database to the newest schema.
@@ -11,7 +13,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First)]
+        vec![Box::new(First), Box::new(Inventories)]
     }
 }
 
@@ -36,12 +38,8 @@ impl MigrationTrait for First {
             source_status(backend),
             source_memory(backend),
         ];
-        for mut table in tables {
-            if backend == DatabaseBackend::MySql {
-                // Text is compared as bytes, as the others do by themselves.
-                table.character_set("utf8mb4").collate("utf8mb4_bin");
-            }
-            manager.create_table(table).await?;
+        for table in tables {
+            create(manager, table).await?;
         }
         Ok(())
     }
@@ -52,6 +50,34 @@ impl MigrationTrait for First {
         }
         Ok(())
     }
+}
+
+struct Inventories;
+
+impl MigrationName for Inventories {
+    fn name(&self) -> &'static str {
+        "m0002_inventories"
+    }
+}
+
+#[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths, reason = "the trait is declared so")]
+impl MigrationTrait for Inventories {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        create(manager, source_inventory()).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table(Alias::new("source_inventory")).to_owned()).await
+    }
+}
+
+async fn create(manager: &SchemaManager<'_>, mut table: TableCreateStatement) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DatabaseBackend::MySql {
+        // Text is compared as bytes, as the others do by themselves.
+        table.character_set("utf8mb4").collate("utf8mb4_bin");
+    }
+    manager.create_table(table).await
 }
 
 fn leases() -> TableCreateStatement {
@@ -106,13 +132,26 @@ fn source_status(backend: DatabaseBackend) -> TableCreateStatement {
 }
 
 fn source_memory(backend: DatabaseBackend) -> TableCreateStatement {
-    let key_bytes_max: u32 = TryFrom::try_from(KEY_BYTES_MAX).expect("a few thousand");
     table("source_memory", &["tenant", "source", "memory_key"])
         .col(uid("tenant"))
         .col(uid("source"))
-        .col(column("memory_key").var_binary(key_bytes_max))
+        .col(column("memory_key").var_binary(length(KEY_BYTES_MAX)))
         .col(long_bytes("value", backend))
         .to_owned()
+}
+
+fn source_inventory() -> TableCreateStatement {
+    table("source_inventory", &["tenant", "source", "entry_key"])
+        .col(uid("tenant"))
+        .col(uid("source"))
+        .col(column("entry_key").var_binary(length(INVENTORY_KEY_BYTES_MAX)))
+        .col(column("value").var_binary(length(INVENTORY_VALUE_BYTES_MAX)))
+        .to_owned()
+}
+
+/// The length of a column.
+fn length(bytes_max: usize) -> u32 {
+    TryFrom::try_from(bytes_max).expect("a few thousand")
 }
 
 /// A table with this primary key.

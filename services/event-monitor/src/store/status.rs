@@ -22,7 +22,7 @@ pub(crate) enum SourceState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceStatus {
     pub(crate) state: SourceState,
-    /// Why it is failing; empty otherwise.
+    /// Why it is failing, or what it cannot see while it runs; empty otherwise.
     pub(crate) reason: String,
     /// When the state was entered.
     pub(crate) since: Timestamp,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tripline_bus::Stream;
 use tripline_kernel::{DEFAULT_TENANT, Timestamp, Uid};
+use tripline_source::{Change, Entry, Inventory, conformance};
 
 use super::{
     Checkpoint, Error, Lease, Migrator, Partition, SourceState, SourceStatus, Store, Tenure, Unit,
@@ -36,6 +38,8 @@ async fn keeps_its_promises(store: &Store) {
     what_others_hold_can_be_ended_by_a_sole_replica(store).await;
     a_stale_checkpoint_is_refused(store).await;
     sources_remember_only_under_their_lease(store).await;
+    inventories_keep_the_rules_of_the_port(store).await;
+    an_inventory_changes_only_under_its_lease_and_goes_with_its_source(store).await;
     a_status_is_told_to_its_tenant_alone(store).await;
     buses_are_replaced_as_a_whole(store).await;
 }
@@ -135,6 +139,72 @@ async fn sources_remember_only_under_their_lease(store: &Store) {
     store.retire(SOURCE, uid(12), at(399)).await.unwrap();
     assert_eq!(store.recall(SOURCE, b"cursor").await.unwrap(), None);
     assert!(store.leases().await.unwrap().iter().all(|lease| lease.unit != SOURCE));
+}
+
+/// The inventory of one unit, as its source is given it.
+struct Kept<'s> {
+    store: &'s Store,
+    tenure: Tenure,
+}
+
+fn told<T>(outcome: Result<T, Error>) -> Result<T, tripline_source::Error> {
+    outcome.map_err(|error| tripline_source::Error::Outlet(error.to_string()))
+}
+
+#[async_trait::async_trait]
+impl Inventory for Kept<'_> {
+    async fn entries(&self, after: &[u8]) -> Result<Vec<Entry>, tripline_source::Error> {
+        told(self.store.inventory_entries(self.tenure.unit, after).await)
+    }
+
+    async fn find(&self, keys: &[Bytes]) -> Result<Vec<Entry>, tripline_source::Error> {
+        told(self.store.inventory_find(self.tenure.unit, keys).await)
+    }
+
+    async fn write(&self, changes: &[Change]) -> Result<(), tripline_source::Error> {
+        Change::check(changes)?;
+        told(self.store.inventory_write(self.tenure, changes).await)
+    }
+
+    async fn clear(&self) -> Result<(), tripline_source::Error> {
+        told(self.store.inventory_clear(self.tenure).await)
+    }
+}
+
+async fn inventories_keep_the_rules_of_the_port(store: &Store) {
+    let unit = Unit { uid: uid(20), ..SOURCE };
+    let neighbour = Unit { uid: uid(21), ..SOURCE };
+    store.enlist(&[unit, neighbour]).await.unwrap();
+    store.acquire(&[unit, neighbour], uid(11), at(100), at(200)).await.unwrap();
+    let tenure = |unit| Tenure { unit, holder: uid(11), epoch: 1 };
+    let other = [Change { key: "b".into(), value: Some("its own".into()) }];
+    store.inventory_write(tenure(neighbour), &other).await.unwrap();
+    conformance(&Kept { store, tenure: tenure(unit) }).await;
+    assert_eq!(store.inventory_entries(neighbour, b"").await.unwrap().len(), 1, "untouched");
+}
+
+async fn an_inventory_changes_only_under_its_lease_and_goes_with_its_source(store: &Store) {
+    let unit = Unit { uid: uid(22), ..SOURCE };
+    store.enlist(&[unit]).await.unwrap();
+    store.acquire(&[unit], uid(11), at(100), at(200)).await.unwrap();
+    let first = Tenure { unit, holder: uid(11), epoch: 1 };
+    let change = |key: String| Change { key: key.into(), value: Some("v".into()) };
+    // More than one step of a removal, the last one full.
+    for part in 0..10 {
+        let changes: Vec<_> = (0..1_000).map(|n| change(format!("{part}-{n:03}"))).collect();
+        store.inventory_write(first, &changes).await.unwrap();
+    }
+    store.acquire(&[unit], uid(12), at(300), at(400)).await.unwrap();
+    let refused = store.inventory_write(first, &[change("late".to_owned())]).await;
+    assert!(matches!(refused, Err(Error::Fenced)));
+    assert!(matches!(store.inventory_clear(first).await, Err(Error::Fenced)));
+    assert!(store.inventory_find(unit, &["late".into()]).await.unwrap().is_empty());
+
+    store.retire(unit, uid(11), at(399)).await.unwrap();
+    assert_eq!(store.inventory_entries(unit, b"").await.unwrap().len(), 1_000, "it still runs");
+    store.retire(unit, uid(12), at(399)).await.unwrap();
+    assert!(store.inventory_entries(unit, b"").await.unwrap().is_empty());
+    assert!(store.leases().await.unwrap().iter().all(|lease| lease.unit != unit));
 }
 
 async fn a_status_is_told_to_its_tenant_alone(store: &Store) {
