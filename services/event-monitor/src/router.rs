@@ -39,6 +39,8 @@ use routing::{Routing, Terms, Unreadable};
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// How long a router that is to stop waits for what is in the lanes, and again for its last checkpoint.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// A router that reads events this long after they were accepted is behind.
+const BEHIND_FROM: Duration = Duration::from_millis(100);
 /// The waits before something is tried again grow from here…
 const RETRY_BASE: Duration = Duration::from_millis(50);
 /// …to here.
@@ -187,6 +189,8 @@ struct Router<'a> {
     save_failures: u32,
     /// Failures of the log since something was last read.
     read_failures: u32,
+    /// Whether what was read last had waited.
+    behind: bool,
     publishing: Publishing,
 }
 
@@ -215,6 +219,7 @@ impl<'a> Router<'a> {
             saving: None,
             save_failures: 0,
             read_failures: 0,
+            behind: false,
             publishing: FuturesUnordered::new(),
         })
     }
@@ -226,7 +231,7 @@ impl<'a> Router<'a> {
             self.routing.advance(&terms)?;
             self.publish();
             self.save_if_due();
-            let (wanted, due) = (self.routing.wants_more(), self.save_due());
+            let (wanted, due) = (self.routing.wants_more(), self.next_due());
             tokio::select! {
                 () = drain.cancelled() => return self.drain().await,
                 Some(lane) = self.publishing.next(), if !self.publishing.is_empty() => {
@@ -280,6 +285,7 @@ impl<'a> Router<'a> {
         metrics.expired.inc_by(self.routing.take_expired());
         if let Some(accepted_at) = self.routing.take_newest() {
             let lag = self.around.clock.now().since(accepted_at);
+            self.behind = lag >= BEHIND_FROM;
             let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
             metrics.lag_milliseconds.get_or_create(&self.partition.stream.into()).set(lag);
         }
@@ -299,7 +305,7 @@ impl<'a> Router<'a> {
     }
 
     fn publish(&mut self) {
-        for (lane, frame) in self.routing.take_ready(Instant::now().into_std()) {
+        for (lane, frame) in self.routing.take_ready(Instant::now().into_std(), self.behind) {
             self.publishing.push(Box::pin(publish(Arc::clone(self.around), lane, frame)));
         }
     }
@@ -310,6 +316,12 @@ impl<'a> Router<'a> {
             metrics.lane_wait_seconds.observe(sent_at.elapsed().as_secs_f64());
             metrics.routed.inc_by(entries);
         }
+    }
+
+    /// When there is something to do that no arrival tells of.
+    fn next_due(&self) -> Option<Instant> {
+        let frame = self.routing.next_ready(self.behind).map(Instant::from_std);
+        self.save_due().into_iter().chain(frame).min()
     }
 
     fn save_due(&self) -> Option<Instant> {

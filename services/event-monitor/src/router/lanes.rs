@@ -1,10 +1,13 @@
 //! What waits for each lane, and what is under way.
 //!
 //! A lane has at most one unconfirmed frame; what comes meanwhile gathers for the next. That keeps its order whatever
-//! happens to a frame, and makes frames large exactly when there is much to send.
+//! happens to a frame, and makes frames large when there is much to send. A frame costs a broker about as much as the
+//! entries in it, so one that is not full waits a moment longer when the router is behind anyway.
+//!
+//! A trigger's events of one partition share a lane: a key's order holds, and its frames do not scatter.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tripline_bus::Lane;
@@ -16,9 +19,12 @@ use super::progress::Seq;
 
 /// Most bytes of lane entries that one router holds; one event may go beyond it once.
 const BYTES_MAX: usize = 16 << 20;
+/// Least time between two frames of a lane that are not full, while the router is behind.
+const GATHER_FOR: Duration = Duration::from_millis(25);
 
 /// The lanes of one router.
 pub(crate) struct Lanes {
+    partition: u16,
     queues: Vec<Queue>,
     entries_max: usize,
     entries: usize,
@@ -30,7 +36,9 @@ struct Queue {
     waiting: VecDeque<Bytes>,
     /// Which frames of the log the waiting entries are of, in order.
     waiting_of: VecDeque<Run>,
+    waiting_bytes: usize,
     under_way: Option<UnderWay>,
+    sent_at: Option<Instant>,
 }
 
 /// Successive lane entries made of one frame of the log.
@@ -53,10 +61,10 @@ pub(crate) struct Confirmed {
 }
 
 impl Lanes {
-    /// `lanes` lanes that hold about `entries_max` entries at most.
-    pub(crate) fn new(lanes: u16, entries_max: usize) -> Self {
+    /// `lanes` lanes that hold about `entries_max` entries of this partition at most.
+    pub(crate) fn new(partition: u16, lanes: u16, entries_max: usize) -> Self {
         let queues = (0..lanes.max(1)).map(|_| Queue::default()).collect();
-        Self { queues, entries_max, entries: 0, bytes: 0 }
+        Self { partition, queues, entries_max, entries: 0, bytes: 0 }
     }
 
     /// Whether another entry may be put in.
@@ -64,12 +72,10 @@ impl Lanes {
         self.entries < self.entries_max && self.bytes < BYTES_MAX
     }
 
-    /// The lane of what `trigger` gets of events with this key.
-    pub(crate) fn lane_of(&self, trigger: Uid, key_hash: u64) -> usize {
-        let mut key = [0; 24];
-        key[..16].copy_from_slice(trigger.as_bytes());
-        key[16..].copy_from_slice(&key_hash.to_le_bytes());
-        let lane = XxHash3_64::oneshot(&key) % self.queues.len() as u64;
+    /// The lane of what `trigger` gets. Its partitions are on lanes of their own as far as there are so many.
+    pub(crate) fn lane_of(&self, trigger: Uid) -> usize {
+        let first = XxHash3_64::oneshot(trigger.as_bytes());
+        let lane = first.wrapping_add(self.partition.into()) % self.queues.len() as u64;
         usize::try_from(lane).expect("there are at most 65,535 lanes")
     }
 
@@ -78,6 +84,7 @@ impl Lanes {
         self.entries += 1;
         self.bytes += entry.len();
         let queue = &mut self.queues[lane];
+        queue.waiting_bytes += entry.len();
         queue.waiting.push_back(entry);
         match queue.waiting_of.back_mut() {
             Some(run) if run.seq == seq => run.entries += 1,
@@ -86,14 +93,19 @@ impl Lanes {
     }
 
     /// The frames that may go out now. Each is to be published until it is [`Self::confirmed`].
-    pub(crate) fn take_ready(&mut self, now: Instant) -> Vec<(Lane, Frame)> {
+    pub(crate) fn take_ready(&mut self, now: Instant, behind: bool) -> Vec<(Lane, Frame)> {
         let mut ready = Vec::new();
         for (lane, queue) in (0..).map(Lane).zip(&mut self.queues) {
-            if queue.under_way.is_none() && !queue.waiting.is_empty() {
+            if queue.ready_at(behind).is_some_and(|at| at.is_none_or(|at| at <= now)) {
                 ready.push((lane, queue.take(now)));
             }
         }
         ready
+    }
+
+    /// When a frame that gathers may go out; `None` when none does, or only a confirmation helps.
+    pub(crate) fn next_ready(&self, behind: bool) -> Option<Instant> {
+        self.queues.iter().filter_map(|queue| queue.ready_at(behind).flatten()).min()
     }
 
     /// The lane's frame was confirmed.
@@ -107,6 +119,17 @@ impl Lanes {
 }
 
 impl Queue {
+    /// When the next frame may go out: at once, or at that time; `None` while there is none, or one is under way.
+    fn ready_at(&self, behind: bool) -> Option<Option<Instant>> {
+        if self.under_way.is_some() || self.waiting.is_empty() {
+            return None;
+        }
+        let full =
+            self.waiting.len() >= Frame::ENTRIES_MAX || self.waiting_bytes >= Frame::BYTES_SOFT_MAX;
+        let gathers = behind && !full;
+        Some(self.sent_at.filter(|_| gathers).map(|sent_at| sent_at + GATHER_FOR))
+    }
+
     fn take(&mut self, now: Instant) -> Frame {
         let (mut entries, mut bytes) = (0, 0);
         for entry in self.waiting.iter().take(Frame::ENTRIES_MAX) {
@@ -116,6 +139,8 @@ impl Queue {
             entries += 1;
             bytes += entry.len();
         }
+        self.waiting_bytes -= bytes;
+        self.sent_at = Some(now);
         let frame = Frame::new(self.waiting.drain(..entries).collect());
         let mut runs = Vec::new();
         while entries > 0 {
@@ -140,25 +165,62 @@ mod tests {
     use bytes::Bytes;
     use tripline_bus::Lane;
     use tripline_event::Frame;
+    use tripline_kernel::Uid;
 
-    use super::{Lanes, Run};
+    use super::{GATHER_FOR, Lanes, Run};
+
+    #[test]
+    fn a_router_that_is_behind_gathers_until_a_frame_is_full_or_a_moment_has_passed() {
+        let start = Instant::now();
+        let mut lanes = Lanes::new(0, 1, 1000);
+        let sent = |lanes: &mut Lanes, now, behind| -> Vec<usize> {
+            let ready = lanes.take_ready(now, behind).into_iter();
+            ready.map(|(_, frame)| frame.entries().len()).collect()
+        };
+        lanes.push(0, Bytes::from_static(b"1"), 0);
+        assert_eq!(sent(&mut lanes, start, true), [1], "nothing went before it");
+        lanes.push(0, Bytes::from_static(b"2"), 1);
+        assert_eq!(lanes.next_ready(true), None, "one is under way");
+        lanes.confirmed(Lane(0));
+        assert!(sent(&mut lanes, start, true).is_empty());
+        assert_eq!(lanes.next_ready(true), Some(start + GATHER_FOR));
+        lanes.push(0, Bytes::from_static(b"3"), 2);
+        assert_eq!(sent(&mut lanes, start + GATHER_FOR, true), [2]);
+        lanes.confirmed(Lane(0));
+        for seq in 0..=Frame::ENTRIES_MAX as u64 {
+            lanes.push(0, Bytes::from_static(b"x"), seq);
+        }
+        assert_eq!(sent(&mut lanes, start + GATHER_FOR, true), [Frame::ENTRIES_MAX]);
+        lanes.confirmed(Lane(0));
+        assert_eq!(sent(&mut lanes, start + GATHER_FOR, false), [1], "not behind any more");
+    }
+
+    #[test]
+    fn the_partitions_of_a_trigger_are_on_lanes_of_their_own() {
+        let trigger = Uid::from_bytes([7; 16]);
+        let mut lanes: Vec<_> =
+            (0..4).map(|partition| Lanes::new(partition, 16, 1).lane_of(trigger)).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        assert_eq!(lanes.len(), 4);
+    }
 
     #[test]
     fn a_lane_has_one_frame_under_way_and_gathers_the_next() {
         let now = Instant::now();
-        let mut lanes = Lanes::new(2, 1000);
+        let mut lanes = Lanes::new(0, 2, 1000);
         for seq in 0..3 {
             lanes.push(1, Bytes::from(vec![0]), seq);
             lanes.push(1, Bytes::from(vec![1]), seq);
         }
-        let ready = lanes.take_ready(now);
+        let ready = lanes.take_ready(now, false);
         assert_eq!(ready.len(), 1);
         assert_eq!((ready[0].0, ready[0].1.entries().len()), (Lane(1), 6));
         lanes.push(1, Bytes::from_static(b"next"), 3);
-        assert!(lanes.take_ready(now).is_empty());
+        assert!(lanes.take_ready(now, false).is_empty());
         let runs = [0, 1, 2].map(|seq| Run { seq, entries: 2 });
         assert_eq!(lanes.confirmed(Lane(1)).unwrap().runs, runs);
-        assert_eq!(lanes.take_ready(now).len(), 1);
+        assert_eq!(lanes.take_ready(now, false).len(), 1);
         assert_eq!(lanes.confirmed(Lane(1)).unwrap().runs, [Run { seq: 3, entries: 1 }]);
         assert_eq!((lanes.entries, lanes.bytes), (0, 0));
         assert!(lanes.confirmed(Lane(1)).is_none());
@@ -167,20 +229,20 @@ mod tests {
     #[test]
     fn frames_keep_to_their_limits() {
         let now = Instant::now();
-        let mut lanes = Lanes::new(1, 10_000);
+        let mut lanes = Lanes::new(0, 1, 10_000);
         for seq in 0..300 {
             lanes.push(0, Bytes::from_static(b"x"), seq / 200);
         }
-        assert_eq!(lanes.take_ready(now)[0].1.entries().len(), Frame::ENTRIES_MAX);
+        assert_eq!(lanes.take_ready(now, false)[0].1.entries().len(), Frame::ENTRIES_MAX);
         let runs = lanes.confirmed(Lane(0)).unwrap().runs;
         assert_eq!(runs, [Run { seq: 0, entries: 200 }, Run { seq: 1, entries: 56 }]);
-        assert_eq!(lanes.take_ready(now)[0].1.entries().len(), 44);
+        assert_eq!(lanes.take_ready(now, false)[0].1.entries().len(), 44);
         lanes.confirmed(Lane(0));
         for size in [Frame::BYTES_SOFT_MAX - 1, 1, 1, 2 * Frame::BYTES_SOFT_MAX] {
             lanes.push(0, Bytes::from(vec![0; size]), 2);
         }
         for entries in [2, 1, 1] {
-            assert_eq!(lanes.take_ready(now)[0].1.entries().len(), entries);
+            assert_eq!(lanes.take_ready(now, false)[0].1.entries().len(), entries);
             lanes.confirmed(Lane(0));
         }
     }

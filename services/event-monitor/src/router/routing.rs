@@ -75,12 +75,7 @@ struct Cursor {
     index: usize,
     entries: std::vec::IntoIter<Bytes>,
     /// The event that still has to go to the triggers in `Routing::hits`.
-    fanning: Option<Fanning>,
-}
-
-struct Fanning {
-    entry: LaneEntry,
-    key_hash: u64,
+    fanning: Option<LaneEntry>,
 }
 
 impl Routing {
@@ -99,7 +94,7 @@ impl Routing {
             matching: Matching::default(),
             in_force: Definitions::default(),
             progress: Progress::new(checkpoint, definitions.clone()),
-            lanes: Lanes::new(limits.lanes, limits.entries_max),
+            lanes: Lanes::new(partition.stream.partition, limits.lanes, limits.entries_max),
             cursor: None,
             hits: Vec::new(),
             expired: 0,
@@ -163,8 +158,13 @@ impl Routing {
     }
 
     /// The frames that may go into the lanes now.
-    pub(crate) fn take_ready(&mut self, now: Instant) -> Vec<(Lane, Frame)> {
-        self.lanes.take_ready(now)
+    pub(crate) fn take_ready(&mut self, now: Instant, behind: bool) -> Vec<(Lane, Frame)> {
+        self.lanes.take_ready(now, behind)
+    }
+
+    /// As [`Lanes::next_ready`].
+    pub(crate) fn next_ready(&self, behind: bool) -> Option<Instant> {
+        self.lanes.next_ready(behind)
     }
 
     /// A lane has confirmed its frame. Answers when that frame was sent, and how many entries it had.
@@ -257,7 +257,6 @@ impl Routing {
         if self.hits.is_empty() {
             return;
         }
-        let key_hash = accepted.event.key_hash();
         // What differs from trigger to trigger is filled in for each.
         let entry = LaneEntry {
             invocation: InvocationId::from_bytes([0; 20]),
@@ -269,11 +268,11 @@ impl Routing {
             subject: Subject::Bus(bus),
             accepted,
         };
-        cursor.fanning = Some(Fanning { entry, key_hash });
+        cursor.fanning = Some(entry);
     }
 
     fn fan_out(&mut self, cursor: &mut Cursor) {
-        let Some(Fanning { entry, key_hash }) = &mut cursor.fanning else { return };
+        let Some(entry) = &mut cursor.fanning else { return };
         while self.lanes.has_room() {
             let Some(hit) = self.hits.pop() else {
                 cursor.fanning = None;
@@ -285,7 +284,7 @@ impl Routing {
             entry.invocation = InvocationId::of(&occurrence, &entry.accepted.event);
             (entry.trigger, entry.revision, entry.function) = (trigger, revision, function);
             entry.subject = subject;
-            let lane = self.lanes.lane_of(trigger, *key_hash);
+            let lane = self.lanes.lane_of(trigger);
             self.lanes.push(lane, entry.encode(), cursor.seq);
             self.progress.sent();
         }
