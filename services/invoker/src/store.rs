@@ -29,6 +29,7 @@ pub(crate) use admit::Row;
 pub(crate) use claim::Group;
 pub(crate) use epoch::Epoch;
 pub(crate) use migration::Migrator;
+use migration::Phrases;
 pub(crate) use read::{Filter, Found, Page};
 pub(crate) use retention::Ended;
 pub(crate) use sequence::Sequence;
@@ -122,6 +123,10 @@ impl Store {
 
     fn query(&self, sql: &str) -> Query {
         Query::new(self.db.get_database_backend(), sql)
+    }
+
+    fn phrases(&self) -> &'static Phrases {
+        Phrases::of(self.db.get_database_backend())
     }
 
     async fn write(&self) -> Result<Write<'_>, DbErr> {

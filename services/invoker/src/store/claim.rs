@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait as _, DbErr};
 use tripline_kernel::{Timestamp, Uid};
 
+use super::migration::Phrases;
 use super::stats::Changes;
 use super::{ROWS_PER_STATEMENT_MAX, ROWS_PER_SWEEP_MAX, Store, row, sql};
 use crate::invocation::{Invocation, State};
@@ -19,10 +20,11 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    fn condition(self) -> (&'static str, sea_orm::Value) {
+    /// What its pending rows have in common.
+    fn pending(self, phrases: &Phrases) -> (&'static str, sea_orm::Value) {
         match self {
-            Self::Trigger(uid) => ("trigger_uid=", sql::uid(uid)),
-            Self::Function(uid) => ("function_uid=", sql::uid(uid)),
+            Self::Trigger(uid) => (phrases.pending_of_trigger, sql::uid(uid)),
+            Self::Function(uid) => (phrases.pending_of_function, sql::uid(uid)),
         }
     }
 }
@@ -30,10 +32,10 @@ impl Group {
 impl Store {
     /// When each function's next row is due.
     pub(crate) async fn due_functions(&self) -> Result<Vec<(Uid, Timestamp)>, tripline_db::Error> {
-        let query = self.query(
-            "SELECT function_uid,MIN(next_attempt_at) FROM invocations \
-             WHERE state=0 AND next_attempt_at IS NOT NULL GROUP BY function_uid",
-        );
+        let mut query =
+            self.query("SELECT function_uid,MIN(next_attempt_at) FROM invocations WHERE ");
+        query.text(self.phrases().pending);
+        query.text(" AND next_attempt_at IS NOT NULL GROUP BY function_uid");
         let rows = self.db.query_all_raw(query.build()).await?;
         let due = |row| -> Result<_, DbErr> { Ok((row::uid(&row, 0)?, row::time(&row, 1)?)) };
         Ok(rows.into_iter().map(due).collect::<Result<_, _>>()?)
@@ -44,9 +46,9 @@ impl Store {
         &self,
         function: Uid,
     ) -> Result<Option<Timestamp>, tripline_db::Error> {
-        let mut query = self
-            .query("SELECT MIN(next_attempt_at) FROM invocations WHERE state=0 AND function_uid=");
-        query.bind(sql::uid(function)).text(" AND next_attempt_at IS NOT NULL");
+        let mut query = self.query("SELECT MIN(next_attempt_at) FROM invocations WHERE ");
+        query.text(self.phrases().pending_of_function).bind(sql::uid(function));
+        query.text(" AND next_attempt_at IS NOT NULL");
         let row = self.db.query_one_raw(query.build()).await?;
         Ok(row.map(|row| row::optional_time(&row, 0)).transpose()?.flatten())
     }
@@ -61,10 +63,10 @@ impl Store {
     ) -> Result<(Vec<i64>, bool), tripline_db::Error> {
         let limit = limit.min(ROWS_PER_STATEMENT_MAX);
         let mut query = self.query(
-            "SELECT i.seq,LENGTH(p.body) FROM invocations i JOIN payloads p ON p.seq=i.seq \
-             WHERE i.state=0 AND i.function_uid=",
+            "SELECT i.seq,LENGTH(p.body) FROM invocations i JOIN payloads p ON p.seq=i.seq WHERE ",
         );
-        query.bind(sql::uid(function)).text(" AND i.next_attempt_at<=").bind(sql::time(now));
+        query.text(self.phrases().pending_of_function).bind(sql::uid(function));
+        query.text(" AND i.next_attempt_at<=").bind(sql::time(now));
         query.text(" ORDER BY i.next_attempt_at,i.seq LIMIT ").bind(sql::limit(limit));
         let rows = self.db.query_all_raw(query.build()).await?;
         let (mut seqs, mut bytes) = (Vec::new(), 0);
@@ -198,9 +200,9 @@ impl Store {
     }
 
     async fn pending_of(&self, group: Group, and: &str) -> Result<Vec<i64>, tripline_db::Error> {
-        let (column, uid) = group.condition();
-        let mut query = self.query("SELECT seq FROM invocations WHERE state=0 AND ");
-        query.text(column).bind(uid).text(and).text(" LIMIT ");
+        let (condition, uid) = group.pending(self.phrases());
+        let mut query = self.query("SELECT seq FROM invocations WHERE ");
+        query.text(condition).bind(uid).text(and).text(" LIMIT ");
         query.bind(sql::limit(ROWS_PER_SWEEP_MAX));
         let rows = self.db.query_all_raw(query.build()).await?;
         Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
@@ -208,10 +210,9 @@ impl Store {
 
     /// The triggers with rows that wait for being made due, and whose they are.
     pub(crate) async fn parked_triggers(&self) -> Result<Vec<(Uid, Uid)>, tripline_db::Error> {
-        let query = self.query(
-            "SELECT DISTINCT trigger_uid,tenant FROM invocations WHERE state=0 \
-             AND next_attempt_at IS NULL AND trigger_uid IS NOT NULL",
-        );
+        let mut query = self.query("SELECT DISTINCT trigger_uid,tenant FROM invocations WHERE ");
+        query.text(self.phrases().pending);
+        query.text(" AND next_attempt_at IS NULL AND trigger_uid IS NOT NULL");
         let rows = self.db.query_all_raw(query.build()).await?;
         let read = |row| -> Result<_, DbErr> { Ok((row::uid(&row, 0)?, row::uid(&row, 1)?)) };
         Ok(rows.into_iter().map(read).collect::<Result<_, _>>()?)

@@ -36,7 +36,7 @@ impl MigrationTrait for First {
     }
 }
 
-/// `{uid}`, `{id}`, `{attribute}`, `{text}`, `{blob}` and `{end}` stand for what differs between the dialects.
+/// `{uid}`, `{id}`, `{attribute}`, `{text}`, `{blob}`, `{of some states}` and `{end}` stand for what differs between the dialects.
 /// An attribute of an event is kept as bytes: it is compared as such, and may be long.
 const TABLES: [&str; 6] = [
     "CREATE TABLE invocations (
@@ -59,7 +59,7 @@ const TABLES: [&str; 6] = [
         generation INTEGER NOT NULL DEFAULT 1,
         next_attempt_at BIGINT NULL,
         owner_epoch BIGINT NULL,
-        finished_at BIGINT NULL
+        finished_at BIGINT NULL{of some states}
     ){end}",
     "CREATE TABLE payloads (
         seq BIGINT NOT NULL PRIMARY KEY,
@@ -115,16 +115,50 @@ const INDEXES_PARTIAL: [&str; 7] = [
     "CREATE INDEX invocations_state ON invocations (tenant, state, seq) WHERE state IN (0, 3, 4)",
 ];
 
-/// MySQL and MariaDB have no partial indexes. The keys of rows that are not pending differ in `state` alone.
+/// MySQL and MariaDB have no partial indexes, but columns that are NULL in all other rows: what succeeds at once never
+/// changes its place in their indexes.
 const INDEXES_FULL: [&str; 7] = [
     "CREATE INDEX invocations_event ON invocations (event_id, tenant)",
     "CREATE INDEX invocations_trigger ON invocations (trigger_uid, seq)",
     "CREATE INDEX invocations_function ON invocations (function_uid, seq)",
     "CREATE INDEX invocations_running ON invocations (owner_epoch)",
-    "CREATE INDEX invocations_due ON invocations (function_uid, state, next_attempt_at)",
-    "CREATE INDEX invocations_waiting ON invocations (trigger_uid, state)",
-    "CREATE INDEX invocations_state ON invocations (tenant, state, seq)",
+    "CREATE INDEX invocations_due ON invocations (pending_function, next_attempt_at)",
+    "CREATE INDEX invocations_waiting ON invocations (pending_trigger)",
+    "CREATE INDEX invocations_state ON invocations (tenant, listed_state, seq)",
 ];
+const OF_SOME_STATES: &str = ",
+        pending_function BINARY(16) AS (CASE WHEN state = 0 THEN function_uid END) STORED,
+        pending_trigger BINARY(16) AS (CASE WHEN state = 0 THEN trigger_uid END) STORED,
+        listed_state SMALLINT AS (CASE WHEN state IN (0, 3, 4) THEN state END) STORED";
+
+/// How the statements say what an index of some states holds, so that it is used.
+#[derive(Debug)]
+pub(super) struct Phrases {
+    pub(super) pending: &'static str,
+    pub(super) pending_of_function: &'static str,
+    pub(super) pending_of_trigger: &'static str,
+    /// For the states pending, dead and cancelled alone.
+    pub(super) listed_state: &'static str,
+}
+
+impl Phrases {
+    pub(super) fn of(backend: DbBackend) -> &'static Self {
+        if backend == DbBackend::MySql { &PHRASES_FULL } else { &PHRASES_PARTIAL }
+    }
+}
+
+const PHRASES_PARTIAL: Phrases = Phrases {
+    pending: "state=0",
+    pending_of_function: "state=0 AND function_uid=",
+    pending_of_trigger: "state=0 AND trigger_uid=",
+    listed_state: "state=",
+};
+const PHRASES_FULL: Phrases = Phrases {
+    pending: "pending_function IS NOT NULL",
+    pending_of_function: "pending_function=",
+    pending_of_trigger: "pending_trigger=",
+    listed_state: "listed_state=",
+};
 
 fn indexes(backend: DbBackend) -> &'static [&'static str] {
     if backend == DbBackend::MySql { &INDEXES_FULL } else { &INDEXES_PARTIAL }
@@ -139,6 +173,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
             ("{text}", "TEXT"),
             ("{blob}", "LONGBLOB"),
             ("{clustered}", ""),
+            ("{of some states}", OF_SOME_STATES),
             ("{end}", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
         ],
         DbBackend::Postgres => [
@@ -148,6 +183,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
             ("{text}", "TEXT"),
             ("{blob}", "BYTEA"),
             ("{clustered}", ""),
+            ("{of some states}", ""),
             ("{end}", ""),
         ],
         _ => [
@@ -159,6 +195,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
             ("{text}", "TEXT"),
             ("{blob}", "BLOB"),
             ("{clustered}{end}", " WITHOUT ROWID"),
+            ("{of some states}", ""),
         ],
     };
     let words = words.into_iter().chain([("{end}", "")]);

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 use tripline_event::InvocationId;
 use tripline_kernel::{Timestamp, Uid};
 
+use super::migration::Phrases;
 use super::{Query, Store, row, sequence, sql};
 use crate::invocation::{Attempt, Payload, State};
 
@@ -82,7 +83,7 @@ impl Store {
         page: Page,
     ) -> Result<(Vec<Found>, Option<i64>), tripline_db::Error> {
         let mut query = self.query(COLUMNS);
-        conditions(&mut query, filter);
+        conditions(&mut query, filter, self.phrases());
         if let Some(before) = page.before {
             query.text(" AND seq<").bind(before);
         }
@@ -131,7 +132,7 @@ impl Store {
 }
 
 /// States stand in the text: an index that holds only some states is used for no other spelling.
-fn conditions(query: &mut Query, filter: &Filter) {
+fn conditions(query: &mut Query, filter: &Filter, phrases: &Phrases) {
     query.text("tenant=").bind(sql::uid(filter.tenant));
     if let Some(event_id) = &filter.event_id {
         query.text(" AND event_id=").bind(sql::bytes(event_id.as_bytes()));
@@ -151,14 +152,21 @@ fn conditions(query: &mut Query, filter: &Filter) {
     if let Some(created_before) = filter.created_before {
         query.text(" AND seq<").bind(sequence::first_at(created_before));
     }
-    query.text(match filter.state {
-        None => "",
-        Some(State::Pending) => " AND state=0",
-        Some(State::Running) => " AND state=1 AND owner_epoch IN (SELECT epoch FROM epochs)",
-        Some(State::Succeeded) => " AND state=2",
-        Some(State::Dead) => " AND state=3",
-        Some(State::Cancelled) => " AND state=4",
-    });
+    let listed = match filter.state {
+        None => return,
+        Some(State::Running) => {
+            query.text(" AND state=1 AND owner_epoch IN (SELECT epoch FROM epochs)");
+            return;
+        }
+        Some(State::Succeeded) => {
+            query.text(" AND state=2");
+            return;
+        }
+        Some(State::Pending) => "0",
+        Some(State::Dead) => "3",
+        Some(State::Cancelled) => "4",
+    };
+    query.text(" AND ").text(phrases.listed_state).text(listed);
 }
 
 fn read(row: &QueryResult) -> Result<Found, DbErr> {
