@@ -34,7 +34,7 @@ impl Dialect for MySql {
     }
 
     fn serve(spec: Spec, dir: &Path, port: u16) -> Spec {
-        spec.args(["--no-defaults", "--bind-address=127.0.0.1", "--innodb-log-file-size=16M"])
+        spec.args(["--no-defaults", "--bind-address=127.0.0.1"])
             .arg(format!("--datadir={}", dir.join("db").display()))
             .arg(format!("--port={port}"))
             .arg(format!("--socket={SOCKET}"))
