@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tripline_kernel::{Timestamp, Uid};
 
 use crate::invocation::Invocation;
@@ -15,6 +15,8 @@ use crate::schedule::Schedule;
 
 /// Most invocations of one function that wait in memory.
 pub(crate) const WAITING_MAX: usize = 4096;
+/// A function with this many waiting in memory is crowded.
+const WAITING_HIGH: usize = WAITING_MAX / 4;
 /// The stored backlog is asked for more once no more than this wait in memory.
 const WAITING_LOW: usize = WAITING_MAX / 4;
 /// Most bytes of payloads that wait in memory, of all functions together.
@@ -37,6 +39,8 @@ pub(crate) type Reply = Result<tripline_target::Answer, tripline_target::Error>;
 pub(crate) struct Dispatcher {
     state: Mutex<State>,
     schedule: Arc<Schedule>,
+    /// A function is not crowded any more.
+    thinned: Notify,
 }
 
 #[derive(Default)]
@@ -62,6 +66,13 @@ struct Queue {
 }
 
 impl Queue {
+    fn is_crowded(&self) -> bool {
+        self.waiting.len() + self.reserved >= WAITING_HIGH
+            && self.running > 0
+            && !self.backlog
+            && self.held_until.is_none()
+    }
+
     fn is_idle(&self) -> bool {
         self.running == 0
             && self.reserved == 0
@@ -84,7 +95,7 @@ pub(crate) enum Room {
 
 impl Dispatcher {
     pub(crate) fn new(schedule: Arc<Schedule>) -> Self {
-        Self { state: Mutex::default(), schedule }
+        Self { state: Mutex::default(), schedule, thinned: Notify::new() }
     }
 
     /// Takes room for one invocation that is about to be stored. Without room it must be stored as pending.
@@ -100,6 +111,34 @@ impl Dispatcher {
         queue.reserved += 1;
         state.bytes += bytes;
         true
+    }
+
+    /// Waits until none of the functions is crowded. One that cannot get better by waiting is not waited for: it has a
+    /// backlog, or makes no calls.
+    pub(crate) async fn thins_out(&self, functions: &[Uid]) {
+        loop {
+            let thinned = self.thinned.notified();
+            if !self.is_any_crowded(functions) {
+                return;
+            }
+            thinned.await;
+        }
+    }
+
+    /// Gives those of the functions that are still crowded a backlog: what comes for them is stored first.
+    pub(crate) fn overflow(&self, functions: &[Uid]) {
+        let mut state = self.lock();
+        for function in functions {
+            if let Some(queue) = state.functions.get_mut(function) {
+                queue.backlog |= queue.is_crowded();
+            }
+        }
+    }
+
+    fn is_any_crowded(&self, functions: &[Uid]) -> bool {
+        let state = self.lock();
+        let queues = functions.iter().filter_map(|function| state.functions.get(function));
+        !state.draining && { queues }.any(Queue::is_crowded)
     }
 
     /// Gives back room that turned out not to be needed.
@@ -164,12 +203,15 @@ impl Dispatcher {
         if state.draining {
             return;
         }
-        if let Some(queue) = state.functions.get_mut(&function)
-            && queue.wanted
-            && queue.waiting.len() + queue.reserved <= WAITING_LOW
-        {
-            queue.wanted = false;
-            self.schedule.at(function, now);
+        if let Some(queue) = state.functions.get_mut(&function) {
+            let left = queue.waiting.len() + queue.reserved;
+            if left + 1 == WAITING_HIGH {
+                self.thinned.notify_waiters();
+            }
+            if queue.wanted && left <= WAITING_LOW {
+                queue.wanted = false;
+                self.schedule.at(function, now);
+            }
         }
         if state.bytes <= BYTES_LOW {
             for starved in state.starved.drain() {
@@ -233,6 +275,7 @@ impl Dispatcher {
     pub(crate) fn drain(&self) {
         let mut state = self.lock();
         state.draining = true;
+        self.thinned.notify_waiters();
         for queue in state.functions.values_mut() {
             queue.waiting.clear();
         }

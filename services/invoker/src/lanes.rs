@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{Consumer, Delivery, Lane, WorkQueue};
 use tripline_event::LaneEntry;
-use tripline_kernel::backoff;
+use tripline_kernel::{Uid, backoff};
 
 use crate::core::Core;
 use crate::invocation::Invocation;
@@ -19,6 +19,9 @@ use crate::invocation::Invocation;
 const RETRY_BASE: Duration = Duration::from_millis(50);
 /// …to here.
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// How long a frame waits for functions that are crowded. What finds no room in memory goes through the store twice.
+const CROWD_WAIT: Duration = Duration::from_millis(250);
 
 /// Consumes a lane until `stop`; then finishes the frame under way, acknowledges it, and lets go of the lane.
 pub(crate) async fn consume(
@@ -68,9 +71,9 @@ async fn take(
 async fn admit(core: &Arc<Core>, delivery: &Delivery, stop: &CancellationToken) -> bool {
     let mut attempt = 0;
     loop {
-        let Err(error) = core.admit(invocations(core, delivery, attempt == 0)).await else {
-            return true;
-        };
+        let invocations = invocations(core, delivery, attempt == 0);
+        wait_for_crowds(core, &invocations).await;
+        let Err(error) = core.admit(invocations).await else { return true };
         if stop.is_cancelled() {
             return false;
         }
@@ -81,6 +84,17 @@ async fn admit(core: &Arc<Core>, delivery: &Delivery, stop: &CancellationToken) 
             "a frame of a lane cannot be admitted"
         );
         pause(core, attempt, stop).await;
+    }
+}
+
+/// Lets functions that keep up catch up. One that does not costs its lane this wait once: then it has a backlog.
+async fn wait_for_crowds(core: &Core, invocations: &[Invocation]) {
+    let mut functions: Vec<Uid> = invocations.iter().map(|new| new.function).collect();
+    functions.sort_unstable();
+    functions.dedup();
+    let thins_out = core.dispatcher.thins_out(&functions);
+    if tokio::time::timeout(CROWD_WAIT, thins_out).await.is_err() {
+        core.dispatcher.overflow(&functions);
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tripline_event::{InvocationId, Subject};
 use tripline_kernel::{Timestamp, Uid};
 
-use super::{BYTES_MAX, Dispatcher, Job, Room, WAITING_LOW, WAITING_MAX};
+use super::{BYTES_MAX, Dispatcher, Job, Room, WAITING_HIGH, WAITING_LOW, WAITING_MAX};
 use crate::invocation::{Invocation, Mode, Payload};
 use crate::schedule::{Due, Schedule};
 
@@ -117,4 +118,26 @@ fn a_draining_dispatcher_starts_nothing() {
     assert!(dispatcher.next(SLOW, LIMIT, NOW).is_none());
     assert!(!dispatcher.reserve(QUICK, 1));
     assert_eq!(dispatcher.load().0, 0);
+}
+
+#[test]
+fn a_crowded_function_is_waited_for_until_it_thins_out_or_overflows() {
+    let (dispatcher, _) = dispatcher();
+    let crowd = |function| {
+        for seq in 0..=WAITING_HIGH as i64 {
+            assert!(dispatcher.reserve(function, 1));
+            dispatcher.put(job(function, seq, 1), 1, NOW);
+        }
+    };
+    crowd(SLOW);
+    crowd(QUICK);
+    let mut both = Box::pin(dispatcher.thins_out(&[SLOW, QUICK]));
+    assert!((&mut both).now_or_never().is_none());
+    assert!(dispatcher.next(QUICK, 1, NOW).is_some());
+    assert!(dispatcher.thins_out(&[QUICK]).now_or_never().is_some(), "one left, it is not full");
+    assert!((&mut both).now_or_never().is_none());
+    dispatcher.overflow(&[SLOW, QUICK]);
+    assert!(dispatcher.thins_out(&[SLOW]).now_or_never().is_some(), "it costs the wait once");
+    assert!(!dispatcher.reserve(SLOW, 1), "what comes now is stored behind the others");
+    assert!(dispatcher.reserve(QUICK, 1), "it kept up");
 }
