@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod demo;
+mod gaps;
 mod kill;
 mod main_job;
