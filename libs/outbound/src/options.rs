@@ -4,7 +4,9 @@ use ipnet::IpNet;
 use tripline_kernel::Fault;
 
 /// What an operator can set of the calls that leave.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Networks that may be called although they are not public, such as `10.1.0.0/16` or `127.0.0.1/32`. Empty by default.
