@@ -1,3 +1,6 @@
+# What programs built by these recipes say they were built from.
+export TRIPLINE_COMMIT := `git rev-parse HEAD`
+
 # Lists the recipes.
 default:
     @just --list

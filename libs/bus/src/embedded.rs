@@ -20,6 +20,7 @@ mod reader;
 mod record;
 mod recover;
 mod segment;
+mod syncs;
 mod view;
 mod writer;
 mod writing;

@@ -79,7 +79,8 @@ impl Log {
             failed: CancellationToken::new(),
             streams: RwLock::default(),
         });
-        let mut writer = Writer::new(options, Arc::clone(&disk), clock, Arc::clone(&shared));
+        let mut writer = Writer::new(options, Arc::clone(&disk), clock, Arc::clone(&shared))
+            .map_err(OpenError::disk("start the threads that sync"))?;
         for recovered in recover(&*disk)? {
             writer.add(recovered.stream, Writing::recovered(recovered));
         }

@@ -1,7 +1,7 @@
 //! The one thread that writes.
 //!
-//! It takes whatever waits, of all streams, writes it with one write per segment, waits for the disk once per
-//! segment, and only then shows the records and answers. What arrives meanwhile makes up the next round.
+//! It takes whatever waits, of all streams, writes it with one write per segment, waits for the disk once for all
+//! segments, and only then shows the records and answers. What arrives meanwhile makes up the next round.
 //!
 //! A write or a sync that failed is never tried again: after a failed sync nobody knows what is on the disk. The
 //! log stops for good, and the process should too; recovery sorts it out.
@@ -19,6 +19,7 @@ use super::inbox::{Command, Work};
 use super::log::Shared;
 use super::options::Options;
 use super::record::Header;
+use super::syncs::Syncs;
 use super::writing::{Desk, Writing};
 use crate::{Error, Stream};
 
@@ -30,6 +31,7 @@ const ROUND_EXTRA_BYTES: u64 = 64 << 10;
 /// Writes everything that the log writes.
 pub(super) struct Writer {
     disk: Arc<dyn Disk>,
+    syncs: Syncs,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     segment_bytes: u64,
@@ -42,14 +44,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// A writer of no streams, with its threads.
     pub(super) fn new(
         options: &Options,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         shared: Arc<Shared>,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             disk,
+            syncs: Syncs::start()?,
             clock,
             shared,
             segment_bytes: options.segment_bytes,
@@ -57,7 +61,7 @@ impl Writer {
             streams: HashMap::new(),
             touched: Vec::new(),
             rolled: Vec::new(),
-        }
+        })
     }
 
     /// Shows a stream to the callers.
@@ -161,11 +165,15 @@ impl Writer {
 
     fn commit(&mut self) -> io::Result<()> {
         let (touched, rolled) = (mem::take(&mut self.touched), mem::take(&mut self.rolled));
+        let mut files = Vec::with_capacity(touched.len());
         for stream in &touched {
-            self.writing(*stream).flush()?;
+            let writing = self.writing(*stream);
+            writing.flush()?;
+            files.push(writing.file());
         }
+        self.syncs.sync(&files)?;
         for stream in &touched {
-            self.writing(*stream).commit()?;
+            self.writing(*stream).synced();
         }
         let now = self.clock.now();
         if self.shared.inbox.is_idle() {

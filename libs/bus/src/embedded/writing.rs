@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tripline_kernel::Timestamp;
 
-use super::disk::{Disk, SyncPoint};
+use super::disk::{Disk, DiskFile, SyncPoint};
 use super::inbox::{Answer, Submission};
 use super::options::SEGMENT_BYTES_MIN;
 use super::record::{Header, Kind};
@@ -129,9 +129,13 @@ impl Writing {
         Ok(())
     }
 
-    /// Makes what was flushed durable, shows it to the readers and answers its callers.
-    pub(super) fn commit(&mut self) -> io::Result<()> {
-        self.active.file.sync_data(SyncPoint::Records)?;
+    /// The file that holds what was flushed.
+    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
+        Arc::clone(&self.active.file)
+    }
+
+    /// Shows what was flushed, and is durable now, to the readers, and answers its callers.
+    pub(super) fn synced(&mut self) {
         self.settled = self.next;
         let (records, mut answers): (Vec<Tailed>, Vec<Answer>) =
             mem::take(&mut self.staged).into_iter().unzip();
@@ -141,7 +145,6 @@ impl Writing {
             // A caller that has left does not mind.
             let _ = answer.send(Ok(()));
         }
-        Ok(())
     }
 
     /// Notes that everything so far is durable, for a recovery to know. Needs no sync itself.
