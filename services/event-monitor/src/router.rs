@@ -39,8 +39,10 @@ use routing::{Routing, Terms, Unreadable};
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(500);
 /// How long a router that is to stop waits for what is in the lanes, and again for its last checkpoint.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
-/// A router that reads events this long after they were accepted is behind.
+/// A router that reads events this long after they were accepted is behind…
 const BEHIND_FROM: Duration = Duration::from_millis(100);
+/// …until it reads them sooner than this.
+const BEHIND_UNTIL: Duration = Duration::from_millis(20);
 /// The waits before something is tried again grow from here…
 const RETRY_BASE: Duration = Duration::from_millis(50);
 /// …to here.
@@ -285,7 +287,7 @@ impl<'a> Router<'a> {
         metrics.expired.inc_by(self.routing.take_expired());
         if let Some(accepted_at) = self.routing.take_newest() {
             let lag = self.around.clock.now().since(accepted_at);
-            self.behind = lag >= BEHIND_FROM;
+            self.behind = lag >= if self.behind { BEHIND_UNTIL } else { BEHIND_FROM };
             let lag = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
             metrics.lag_milliseconds.get_or_create(&self.partition.stream.into()).set(lag);
         }
@@ -301,11 +303,12 @@ impl<'a> Router<'a> {
         Terms {
             retained_from: self.around.clock.now().before(retention),
             dedupe_window: bus.map_or(Duration::ZERO, |bus| bus.dedupe_window),
+            behind: self.behind,
         }
     }
 
     fn publish(&mut self) {
-        for (lane, frame) in self.routing.take_ready(Instant::now().into_std(), self.behind) {
+        for (lane, frame) in self.routing.take_ready(Instant::now().into_std()) {
             self.publishing.push(Box::pin(publish(Arc::clone(self.around), lane, frame)));
         }
     }
@@ -320,7 +323,7 @@ impl<'a> Router<'a> {
 
     /// When there is something to do that no arrival tells of.
     fn next_due(&self) -> Option<Instant> {
-        let frame = self.routing.next_ready(self.behind).map(Instant::from_std);
+        let frame = self.routing.next_ready().map(Instant::from_std);
         self.save_due().into_iter().chain(frame).min()
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Terms {
     /// Events accepted before this are past the bus's retention.
     pub(crate) retained_from: Timestamp,
     pub(crate) dedupe_window: Duration,
+    /// Whether what is read has waited.
+    pub(crate) behind: bool,
 }
 
 /// An entry of the log that this version cannot read.
@@ -75,7 +77,12 @@ struct Cursor {
     index: usize,
     entries: std::vec::IntoIter<Bytes>,
     /// The event that still has to go to the triggers in `Routing::hits`.
-    fanning: Option<LaneEntry>,
+    fanning: Option<Fanning>,
+}
+
+struct Fanning {
+    entry: LaneEntry,
+    key_hash: u64,
 }
 
 impl Routing {
@@ -136,6 +143,7 @@ impl Routing {
 
     /// Goes on with the frame at hand as far as there is room.
     pub(crate) fn advance(&mut self, terms: &Terms) -> Result<(), Unreadable> {
+        self.lanes.aim(terms.behind);
         let Some(mut cursor) = self.cursor.take() else { return Ok(()) };
         loop {
             self.fan_out(&mut cursor);
@@ -158,13 +166,13 @@ impl Routing {
     }
 
     /// The frames that may go into the lanes now.
-    pub(crate) fn take_ready(&mut self, now: Instant, behind: bool) -> Vec<(Lane, Frame)> {
-        self.lanes.take_ready(now, behind)
+    pub(crate) fn take_ready(&mut self, now: Instant) -> Vec<(Lane, Frame)> {
+        self.lanes.take_ready(now)
     }
 
     /// As [`Lanes::next_ready`].
-    pub(crate) fn next_ready(&self, behind: bool) -> Option<Instant> {
-        self.lanes.next_ready(behind)
+    pub(crate) fn next_ready(&self) -> Option<Instant> {
+        self.lanes.next_ready()
     }
 
     /// A lane has confirmed its frame. Answers when that frame was sent, and how many entries it had.
@@ -253,6 +261,7 @@ impl Routing {
         self.progress.current().accepted += 1;
         self.newest = Some(at);
         let bus = self.partition.stream.bus;
+        let key_hash = accepted.event.key_hash();
         self.matching.ask(bus, &accepted, &mut self.hits);
         if self.hits.is_empty() {
             return;
@@ -268,11 +277,11 @@ impl Routing {
             subject: Subject::Bus(bus),
             accepted,
         };
-        cursor.fanning = Some(entry);
+        cursor.fanning = Some(Fanning { entry, key_hash });
     }
 
     fn fan_out(&mut self, cursor: &mut Cursor) {
-        let Some(entry) = &mut cursor.fanning else { return };
+        let Some(Fanning { entry, key_hash }) = &mut cursor.fanning else { return };
         while self.lanes.has_room() {
             let Some(hit) = self.hits.pop() else {
                 cursor.fanning = None;
@@ -284,7 +293,7 @@ impl Routing {
             entry.invocation = InvocationId::of(&occurrence, &entry.accepted.event);
             (entry.trigger, entry.revision, entry.function) = (trigger, revision, function);
             entry.subject = subject;
-            let lane = self.lanes.lane_of(trigger);
+            let lane = self.lanes.lane_of(trigger, *key_hash);
             self.lanes.push(lane, entry.encode(), cursor.seq);
             self.progress.sent();
         }
