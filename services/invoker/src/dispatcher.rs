@@ -13,12 +13,13 @@ use tripline_kernel::{Timestamp, Uid};
 use crate::invocation::Invocation;
 use crate::schedule::Schedule;
 
-/// Most invocations of one function that wait in memory.
-pub(crate) const WAITING_MAX: usize = 4096;
+/// Most invocations of one function that wait in memory. Above what is crowded there is room for a full frame of each
+/// of the usual 16 lanes.
+pub(crate) const WAITING_MAX: usize = 8192;
 /// A function with this many waiting in memory is crowded.
-const WAITING_HIGH: usize = WAITING_MAX / 4;
+const WAITING_HIGH: usize = 1024;
 /// The stored backlog is asked for more once no more than this wait in memory.
-const WAITING_LOW: usize = WAITING_MAX / 4;
+const WAITING_LOW: usize = 1024;
 /// Most bytes of payloads that wait in memory, of all functions together.
 const BYTES_MAX: usize = 64 << 20;
 /// Those that found no room are asked for again once no more than this is taken.
@@ -66,8 +67,9 @@ struct Queue {
 }
 
 impl Queue {
+    /// What is still being stored does not count: it waits for the database, not for the function.
     fn is_crowded(&self) -> bool {
-        self.waiting.len() + self.reserved >= WAITING_HIGH
+        self.waiting.len() >= WAITING_HIGH
             && self.running > 0
             && !self.backlog
             && self.held_until.is_none()
@@ -204,11 +206,10 @@ impl Dispatcher {
             return;
         }
         if let Some(queue) = state.functions.get_mut(&function) {
-            let left = queue.waiting.len() + queue.reserved;
-            if left + 1 == WAITING_HIGH {
+            if queue.waiting.len() + 1 == WAITING_HIGH {
                 self.thinned.notify_waiters();
             }
-            if queue.wanted && left <= WAITING_LOW {
+            if queue.wanted && queue.waiting.len() + queue.reserved <= WAITING_LOW {
                 queue.wanted = false;
                 self.schedule.at(function, now);
             }

@@ -21,7 +21,7 @@ const RETRY_BASE: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// How long a frame waits for functions that are crowded. What finds no room in memory goes through the store twice.
-const CROWD_WAIT: Duration = Duration::from_millis(250);
+const CROWD_WAIT: Duration = Duration::from_secs(1);
 
 /// Consumes a lane until `stop`; then finishes the frame under way, acknowledges it, and lets go of the lane.
 pub(crate) async fn consume(
