@@ -83,6 +83,9 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         retention::work(Arc::clone(&core), options.clone()),
         &context.stop,
     );
+    let store = Arc::clone(&core.store);
+    let checkpoints = async move { store.keep_checkpointed().await };
+    tasks.cancelled("checkpoints", checkpoints, &context.stop);
 
     let demand = Demand::new(ports.service_key, Arc::clone(&context.clock));
     let service = InvokerServer::with_interceptor(Service(Arc::clone(&core)), demand);

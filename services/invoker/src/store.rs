@@ -11,6 +11,7 @@
 //! No other module knows SQL.
 
 mod admit;
+mod checkpoint;
 mod claim;
 mod epoch;
 mod migration;
@@ -18,11 +19,14 @@ mod read;
 mod record;
 mod retention;
 mod row;
+mod script;
 mod sequence;
 mod sql;
 mod stats;
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use admit::Row;
@@ -35,6 +39,7 @@ pub(crate) use retention::Ended;
 pub(crate) use sequence::Sequence;
 pub(crate) use stats::Stats;
 
+use checkpoint::Growth;
 use sql::Query;
 
 /// Most rows that one statement writes.
@@ -45,9 +50,9 @@ const ROWS_PER_SWEEP_MAX: usize = 500;
 const WRITERS_MAX: usize = 4;
 
 /// What SQLite is told on the connection that writes. Its cache must hold all the pages that one transaction changes, or
-/// they are written twice. Ids are spread over their index, so the same pages change again and again: the longer the log
-/// (64 MiB here), the fewer of them are copied into the file.
-const SQLITE_WRITER: [&str; 2] = ["PRAGMA cache_size=-8192", "PRAGMA wal_autocheckpoint=16384"];
+/// they are written twice. It copies its log into the file only where `checkpoint` has not done so in time: beyond
+/// 256 MiB.
+const SQLITE_WRITER: [&str; 2] = ["PRAGMA cache_size=-8192", "PRAGMA wal_autocheckpoint=65536"];
 
 /// The invoker's database.
 #[derive(Debug)]
@@ -57,6 +62,7 @@ pub(crate) struct Store {
     writer: DatabaseConnection,
     /// Turns at writing. SQLite has one writer; waiting here is fair and wakes at once, its own lock is neither.
     turns: Semaphore,
+    growth: Growth,
 }
 
 /// Why a batch was not written. Nothing of it was.
@@ -81,19 +87,20 @@ impl From<DbErr> for BatchError {
 /// A transaction that has its turn.
 struct Write<'a> {
     tx: DatabaseTransaction,
+    growth: &'a Growth,
     _turn: SemaphorePermit<'a>,
 }
 
 impl Write<'_> {
     async fn run(&self, query: Query) -> Result<u64, DbErr> {
-        Ok(self.tx.execute_raw(query.build()).await?.rows_affected())
+        let changed = self.tx.execute_raw(query.build()).await?.rows_affected();
+        self.growth.add(changed);
+        Ok(changed)
     }
 
     /// Whether the epoch still lives. Until this transaction ends, nobody can take it back.
     async fn guard(&self, store: &Store, epoch: i64) -> Result<bool, DbErr> {
-        let mut query = store.query("UPDATE epochs SET slot=slot WHERE epoch=");
-        query.bind(epoch);
-        Ok(self.run(query).await? == 1)
+        Ok(self.run(store.guard(epoch)).await? == 1)
     }
 
     async fn commit(self) -> Result<(), DbErr> {
@@ -112,18 +119,30 @@ impl Store {
     ) -> Result<Self, tripline_db::Error> {
         let db = tripline_db::open::<Migrator>(options, unit_random).await?;
         if db.get_database_backend() != DbBackend::Sqlite {
-            return Ok(Self { writer: db.clone(), db, turns: Semaphore::new(WRITERS_MAX) });
+            let turns = Semaphore::new(WRITERS_MAX);
+            return Ok(Self { writer: db.clone(), db, turns, growth: Growth::default() });
         }
         let one = tripline_db::Options { connections_max: 1, ..options.clone() };
         let writer = tripline_db::connect(&one).await?;
         for setting in SQLITE_WRITER {
             writer.execute_unprepared(setting).await?;
         }
-        Ok(Self { db, writer, turns: Semaphore::new(1) })
+        Ok(Self { db, writer, turns: Semaphore::new(1), growth: Growth::default() })
     }
 
     fn query(&self, sql: &str) -> Query {
         Query::new(self.db.get_database_backend(), sql)
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.db.get_database_backend() == DbBackend::Sqlite
+    }
+
+    /// Changes one row if the epoch lives, and nothing of it.
+    fn guard(&self, epoch: i64) -> Query {
+        let mut query = self.query("UPDATE epochs SET slot=slot WHERE epoch=");
+        query.bind(epoch);
+        query
     }
 
     fn phrases(&self) -> &'static Phrases {
@@ -132,13 +151,18 @@ impl Store {
 
     async fn write(&self) -> Result<Write<'_>, DbErr> {
         let turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        Ok(Write { tx: tripline_db::begin_write(&self.writer).await?, _turn: turn })
+        let tx = tripline_db::begin_write(&self.writer).await?;
+        Ok(Write { tx, growth: &self.growth, _turn: turn })
     }
 
     /// Waits until it is this caller's turn to write. What comes in meanwhile can go into the same transaction.
     pub(crate) async fn turn_comes(&self) {
         drop(self.turns.acquire().await);
     }
+}
+
+fn is_taken(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 #[cfg(test)]

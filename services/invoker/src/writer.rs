@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tripline_event::InvocationId;
 use tripline_kernel::{Classify as _, Clock, Entropy, ErrorKind, Timestamp, Uid, backoff};
 use tripline_runtime::Check;
@@ -30,6 +31,9 @@ use batch::{Batch, Work, answer, changes, flatten};
 const WAITING_MAX: usize = 4096;
 /// A transaction takes no more once it has this many rows and records.
 const BATCH_MAX: usize = 2048;
+/// How long records that nobody waits for wait for others to be written with: half of all commits are spared where
+/// invocations come one by one, and a new one does not have to wait for the record of the last.
+const RECORDS_WAIT: Duration = Duration::from_millis(5);
 /// The waits between attempts to write grow from here…
 const RETRY_BASE: Duration = Duration::from_millis(20);
 /// …to here.
@@ -118,10 +122,16 @@ impl Writer {
     /// Writes until it is closed.
     pub(crate) async fn run(self, mut inbox: Inbox) {
         while let Some(first) = inbox.0.recv().await {
-            // What arrives while another transaction is written goes into this one.
-            self.store.turn_comes().await;
             let mut batch = Batch::default();
             batch.push(first);
+            let waits_until = Instant::now() + RECORDS_WAIT;
+            while batch.may_wait()
+                && let Ok(Some(entry)) = timeout_at(waits_until, inbox.0.recv()).await
+            {
+                batch.push(entry);
+            }
+            // What arrives while another transaction is written goes into this one.
+            self.store.turn_comes().await;
             while !batch.is_full()
                 && let Ok(entry) = inbox.0.try_recv()
             {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait as _, SqlErr, Value};
+use sea_orm::{ConnectionTrait as _, Value};
 use tripline_event::{InvocationId, Subject};
 use tripline_kernel::Timestamp;
 
+use super::script::{Purpose, Script};
 use super::sql::{self, pieces};
-use super::{BatchError, ROWS_PER_STATEMENT_MAX, Store, Write, stats::Changes};
+use super::stats::Changes;
+use super::{BatchError, ROWS_PER_STATEMENT_MAX, Store};
 use crate::invocation::{Invocation, Record, State};
 
 /// Most bytes of payloads in one statement: servers refuse larger packets.
@@ -35,18 +37,17 @@ impl Store {
         records: &[Record],
         (epoch, now): (i64, Timestamp),
     ) -> Result<(), BatchError> {
-        let write = self.write().await?;
-        if !write.guard(self, epoch).await? {
-            return Err(BatchError::EpochEnded);
-        }
-        let mut changes = Changes::default();
-        write.insert(self, rows, now).await?;
+        let (mut script, mut changes) = (Script::default(), Changes::default());
+        script.push(self.guard(epoch), Purpose::Guard, 1);
+        script.insert(self, rows, now);
         for row in rows {
             changes.of(row.invocation.tenant).matched += 1;
         }
-        write.finish(self, records, now, &mut changes).await?;
-        write.add(self, epoch, &changes).await?;
-        Ok(write.commit().await?)
+        script.finish(self, records, now, &mut changes);
+        for query in self.additions(epoch, &changes) {
+            script.push(query, Purpose::Follow, 1);
+        }
+        self.play(script).await
     }
 
     /// Which of these ids are stored already, and at which place.
@@ -66,8 +67,8 @@ impl Store {
     }
 }
 
-impl Write<'_> {
-    async fn insert(&self, store: &Store, rows: &[Row], now: Timestamp) -> Result<(), BatchError> {
+impl Script {
+    fn insert(&mut self, store: &Store, rows: &[Row], now: Timestamp) {
         for piece in pieces(rows, ROWS_PER_STATEMENT_MAX) {
             let mut query = store.query(
                 "INSERT INTO invocations (seq,id,tenant,mode,bus,trigger_uid,revision,function_uid,\
@@ -77,7 +78,7 @@ impl Write<'_> {
             for (index, row) in piece.iter().enumerate() {
                 query.text(if index == 0 { "" } else { "," }).tuple(columns(row, now));
             }
-            self.run(query).await.map_err(duplicate_or_db)?;
+            self.push(query, Purpose::Admit, piece.len());
         }
         let mut rest = rows;
         while !rest.is_empty() {
@@ -88,16 +89,8 @@ impl Write<'_> {
             for (index, row) in piece.iter().enumerate() {
                 query.text(if index == 0 { "" } else { "," }).tuple(payload_columns(row));
             }
-            self.run(query).await?;
+            self.push(query, Purpose::Follow, piece.len());
         }
-        Ok(())
-    }
-}
-
-fn duplicate_or_db(error: sea_orm::DbErr) -> BatchError {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => BatchError::Duplicate,
-        _ => error.into(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait as _, DbErr, SqlErr};
+use sea_orm::{ConnectionTrait as _, DbErr};
 use tripline_kernel::Timestamp;
 
 use super::sequence::SLOTS;
@@ -49,7 +49,7 @@ impl Store {
                     write.commit().await?;
                     return Ok(Epoch { id, slot });
                 }
-                Err(error) if is_taken(&error) => {}
+                Err(error) if super::is_taken(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -146,8 +146,4 @@ impl Write<'_> {
         query.bind(sql::time(now)).text(" WHERE state=1 AND owner_epoch=").bind(epoch);
         self.run(query).await
     }
-}
-
-fn is_taken(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }

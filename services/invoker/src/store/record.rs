@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait as _, DbErr, Value};
+use sea_orm::{ConnectionTrait as _, Value};
 use tripline_kernel::Timestamp;
 
+use super::script::{Purpose, Script};
 use super::sql::{self, pieces};
 use super::stats::Changes;
-use super::{BatchError, ROWS_PER_STATEMENT_MAX, Store, Write};
+use super::{ROWS_PER_STATEMENT_MAX, Store};
 use crate::invocation::{Attempt, Outcome, Record, State};
 
 /// Records that one statement can write: they differ in their row alone, or in when it is due.
@@ -44,24 +45,21 @@ impl Store {
     }
 }
 
-impl Write<'_> {
-    pub(super) async fn finish(
-        &self,
+impl Script {
+    pub(super) fn finish(
+        &mut self,
         store: &Store,
         records: &[Record],
         now: Timestamp,
         changes: &mut Changes,
-    ) -> Result<(), BatchError> {
+    ) {
         let mut classes: HashMap<Class, Vec<&Record>> = HashMap::new();
         for record in records {
             classes.entry(class(record)).or_default().push(record);
         }
         for (class, records) in &classes {
             for piece in pieces(records, ROWS_PER_STATEMENT_MAX) {
-                let written = self.run(update(store, *class, piece, now)).await?;
-                if written != piece.len() as u64 {
-                    return Err(BatchError::NotOurs);
-                }
+                self.push(update(store, *class, piece, now), Purpose::Release, piece.len());
             }
         }
         for record in records {
@@ -73,12 +71,12 @@ impl Write<'_> {
                 Outcome::Pending { .. } => {}
             }
         }
-        self.insert_attempts(store, records).await?;
-        self.drop_payloads(store, records).await?;
-        Ok(self.hold(store, records).await?)
+        self.insert_attempts(store, records);
+        self.drop_payloads(store, records);
+        self.hold(store, records);
     }
 
-    async fn insert_attempts(&self, store: &Store, records: &[Record]) -> Result<(), DbErr> {
+    fn insert_attempts(&mut self, store: &Store, records: &[Record]) {
         let with_attempt = |record| Some((record, Record::attempt(record)?));
         let attempts: Vec<_> = records.iter().filter_map(with_attempt).collect();
         for piece in pieces(&attempts, ROWS_PER_STATEMENT_MAX) {
@@ -89,26 +87,24 @@ impl Write<'_> {
             for (index, (record, attempt)) in piece.iter().enumerate() {
                 query.text(if index == 0 { "" } else { "," }).tuple(columns(record, attempt));
             }
-            self.run(query).await?;
+            self.push(query, Purpose::Follow, piece.len());
         }
-        Ok(())
     }
 
     /// What succeeded or was cancelled needs its payload no more.
-    async fn drop_payloads(&self, store: &Store, records: &[Record]) -> Result<(), DbErr> {
+    fn drop_payloads(&mut self, store: &Store, records: &[Record]) {
         let done =
             |record: &&Record| matches!(record.outcome, Outcome::Succeeded | Outcome::Cancelled(_));
         let done: Vec<_> = records.iter().filter(done).collect();
         for piece in done.chunks(ROWS_PER_STATEMENT_MAX) {
             let mut query = store.query("DELETE FROM payloads WHERE seq");
             query.within(piece.iter().map(|record| sql::seq(record.seq)));
-            self.run(query).await?;
+            self.push(query, Purpose::Follow, piece.len());
         }
-        Ok(())
     }
 
     /// Keeps until when functions asked not to be called. The latest wish counts.
-    async fn hold(&self, store: &Store, records: &[Record]) -> Result<(), DbErr> {
+    fn hold(&mut self, store: &Store, records: &[Record]) {
         let mut holds = HashMap::new();
         for record in records {
             if let Some(until) = record.hold_until {
@@ -120,9 +116,8 @@ impl Write<'_> {
             let mut query = store.query("INSERT INTO holds (tenant,function_uid,until_at) VALUES ");
             query.tuple([sql::uid(tenant), sql::uid(function), sql::time(until)]);
             query.or_update("tenant,function_uid", &["until_at"], |_, new| new.to_owned());
-            self.run(query).await?;
+            self.push(query, Purpose::Follow, 1);
         }
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use sea_orm::{DbBackend, Statement, Value};
 use tripline_kernel::{Timestamp, Uid};
 
 /// A statement being put together.
+#[derive(Clone)]
 pub(super) struct Query {
     backend: DbBackend,
     sql: String,
@@ -78,6 +79,18 @@ impl Query {
             self.text(&change(column, &new));
         }
         self
+    }
+
+    /// How many values it has.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Adds another statement behind this one. For SQLite, which takes several in one text.
+    pub(super) fn then(&mut self, next: &Self) -> &mut Self {
+        debug_assert_eq!(self.backend, DbBackend::Sqlite, "numbered places would not add up");
+        self.values.extend_from_slice(&next.values);
+        self.text(";").text(&next.sql)
     }
 
     /// The statement.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult};
 use tripline_kernel::Uid;
 
-use super::{Store, Write, row, sql};
+use super::{Query, Store, Write, row, sql};
 
 /// How many generations of invocations were opened, and how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,12 +59,28 @@ impl Store {
         self.sum(query).await
     }
 
-    async fn sum(&self, query: sql::Query) -> Result<Stats, tripline_db::Error> {
+    async fn sum(&self, query: Query) -> Result<Stats, tripline_db::Error> {
         let mut sum = Stats::default();
         for row in self.db.query_all_raw(query.build()).await? {
             sum.add(read(&row)?.1);
         }
         Ok(sum)
+    }
+}
+
+impl Store {
+    /// The statements that add what a transaction counts; each changes one row.
+    pub(super) fn additions(&self, epoch: i64, changes: &Changes) -> impl Iterator<Item = Query> {
+        let counted = changes.0.iter().filter(|(_, stats)| **stats != Stats::default());
+        counted.map(move |(&tenant, stats)| {
+            let mut query = self.query(&format!("INSERT INTO stats ({COLUMNS}) VALUES "));
+            let Stats { matched, delivered, dead, cancelled } = *stats;
+            let counts = [epoch, matched, delivered, dead, cancelled].map(Into::into);
+            query.tuple([sql::uid(tenant)].into_iter().chain(counts));
+            let add = |column: &str, new: &str| format!("stats.{column}+{new}");
+            query.or_update("tenant,epoch", &COUNTS, add);
+            query
+        })
     }
 }
 
@@ -76,16 +92,7 @@ impl Write<'_> {
         epoch: i64,
         changes: &Changes,
     ) -> Result<(), DbErr> {
-        for (&tenant, stats) in &changes.0 {
-            if *stats == Stats::default() {
-                continue;
-            }
-            let mut query = store.query(&format!("INSERT INTO stats ({COLUMNS}) VALUES "));
-            let Stats { matched, delivered, dead, cancelled } = *stats;
-            let counts = [epoch, matched, delivered, dead, cancelled].map(Into::into);
-            query.tuple([sql::uid(tenant)].into_iter().chain(counts));
-            let add = |column: &str, new: &str| format!("stats.{column}+{new}");
-            query.or_update("tenant,epoch", &COUNTS, add);
+        for query in store.additions(epoch, changes) {
             self.run(query).await?;
         }
         Ok(())

@@ -29,6 +29,11 @@ impl Batch {
         }
     }
 
+    /// Whether nobody is kept waiting by it.
+    pub(super) fn may_wait(&self) -> bool {
+        self.admissions.is_empty() && self.answered.is_empty() && !self.is_full()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         let rows: usize = self.admissions.iter().map(|admission| admission.rows.len()).sum();
         self.closes || rows + self.records.len() >= BATCH_MAX

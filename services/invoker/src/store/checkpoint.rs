@@ -1,0 +1,65 @@
+//! Copying SQLite's log into its file beside the writer, which would otherwise do it within some commit and be late for
+//! all that come after.
+//!
+//! A passive checkpoint waits for nobody and holds nobody up. Once it has copied everything, the next commit begins the
+//! log anew. Under load there is always more by then: what little is left is copied while nobody writes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr};
+use tokio::sync::Notify;
+
+use super::{Query, Store};
+
+/// Rows changed between two checkpoints. Ids are spread over their index, so the same pages change again and again: the
+/// longer the log (some 64 MiB with this), the fewer of them are copied.
+const ROWS: u64 = 16_384;
+
+/// How much the log has grown since the last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    rows: AtomicU64,
+    due: Notify,
+}
+
+impl Growth {
+    /// Counts rows that were changed.
+    pub(super) fn add(&self, rows: u64) {
+        let before = self.rows.fetch_add(rows, Ordering::Relaxed);
+        if before < ROWS && before + rows >= ROWS {
+            self.due.notify_one();
+        }
+    }
+}
+
+impl Store {
+    /// Checkpoints whenever it is time to. Never does where the database is a server. Cancel by dropping.
+    pub(crate) async fn keep_checkpointed(&self) {
+        loop {
+            self.growth.due.notified().await;
+            self.growth.rows.store(0, Ordering::Relaxed);
+            if self.is_sqlite()
+                && let Err(error) = self.checkpoint().await
+            {
+                // The next one copies what this one did not.
+                tracing::warn!(%error, "SQLite's log could not be copied into its file");
+            }
+        }
+    }
+
+    async fn checkpoint(&self) -> Result<(), DbErr> {
+        if !self.copy_log(&self.db).await? {
+            let _turn = self.turns.acquire().await;
+            self.copy_log(&self.writer).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies what the log holds now; whether that was all.
+    async fn copy_log(&self, db: &DatabaseConnection) -> Result<bool, DbErr> {
+        let query: Query = self.query("PRAGMA wal_checkpoint(PASSIVE)");
+        let Some(row) = db.query_one_raw(query.build()).await? else { return Ok(true) };
+        let (pages, copied): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        Ok(copied >= pages)
+    }
+}
