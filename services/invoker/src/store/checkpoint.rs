@@ -5,39 +5,57 @@
 //! log anew. Under load there is always more by then: what little is left is copied while nobody writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr};
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Query, Store};
 
-/// Rows changed between two checkpoints. Ids are spread over their index, so the same pages change again and again: the
-/// longer the log (some 64 MiB with this), the fewer of them are copied.
-const ROWS: u64 = 16_384;
+/// After so many changed rows a checkpoint is worth its while. A log that begins anew early stays in blocks that the file
+/// has already: to sync those is quicker than to make the file longer.
+const ROWS_MIN: u64 = 1024;
+/// But not sooner after the last one, so that under load…
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// …many changes of the same pages are copied as one, and not later than after so many rows, some 64 MiB.
+const ROWS_MAX: u64 = 16_384;
 
 /// How much the log has grown since the last checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Growth {
     rows: AtomicU64,
-    due: Notify,
+    worth: Notify,
+    much: Notify,
 }
 
 impl Growth {
     /// Counts rows that were changed.
     pub(super) fn add(&self, rows: u64) {
         let before = self.rows.fetch_add(rows, Ordering::Relaxed);
-        if before < ROWS && before + rows >= ROWS {
-            self.due.notify_one();
+        let passes = |limit| before < limit && before + rows >= limit;
+        if passes(ROWS_MIN) {
+            self.worth.notify_one();
         }
+        if passes(ROWS_MAX) {
+            self.much.notify_one();
+        }
+    }
+
+    async fn due(&self, last: Instant) {
+        self.worth.notified().await;
+        let _ = timeout_at(last + INTERVAL_MIN, self.much.notified()).await;
+        self.rows.store(0, Ordering::Relaxed);
     }
 }
 
 impl Store {
     /// Checkpoints whenever it is time to. Never does where the database is a server. Cancel by dropping.
     pub(crate) async fn keep_checkpointed(&self) {
+        let mut last = Instant::now();
         loop {
-            self.growth.due.notified().await;
-            self.growth.rows.store(0, Ordering::Relaxed);
+            self.growth.due(last).await;
+            last = Instant::now();
             if self.is_sqlite()
                 && let Err(error) = self.checkpoint().await
             {
