@@ -134,7 +134,8 @@ impl Store {
         Query::new(self.db.get_database_backend(), sql)
     }
 
-    fn is_sqlite(&self) -> bool {
+    /// Whether the database is a file: one writer, and statements that cost less than a commit.
+    pub(crate) fn is_sqlite(&self) -> bool {
         self.db.get_database_backend() == DbBackend::Sqlite
     }
 

@@ -31,8 +31,8 @@ use batch::{Batch, Work, answer, changes, flatten};
 const WAITING_MAX: usize = 4096;
 /// A transaction takes no more once it has this many rows and records.
 const BATCH_MAX: usize = 2048;
-/// How long records that nobody waits for wait for others to be written with: half of all commits are spared where
-/// invocations come one by one, and a new one does not have to wait for the record of the last.
+/// How long records that nobody waits for wait for others to be written with, on SQLite: half of all commits are spared
+/// where invocations come one by one. On a server each statement is a round trip, which a new invocation would wait for.
 const RECORDS_WAIT: Duration = Duration::from_millis(5);
 /// The waits between attempts to write grow from here…
 const RETRY_BASE: Duration = Duration::from_millis(20);
@@ -125,7 +125,8 @@ impl Writer {
             let mut batch = Batch::default();
             batch.push(first);
             let waits_until = Instant::now() + RECORDS_WAIT;
-            while batch.may_wait()
+            while self.store.is_sqlite()
+                && batch.may_wait()
                 && let Ok(Some(entry)) = timeout_at(waits_until, inbox.0.recv()).await
             {
                 batch.push(entry);
