@@ -28,7 +28,8 @@ pub(super) enum Purpose {
 struct Step {
     query: Query,
     purpose: Purpose,
-    /// How many rows it changes when all is as it should be.
+    /// How many rows it changes when all is as it should be, and never more: so the sum over a script shows that each
+    /// statement did its part.
     rows: usize,
 }
 
