@@ -56,7 +56,7 @@ pub(crate) struct Found {
     pub(crate) payload: Option<Payload>,
 }
 
-const COLUMNS: &str = "SELECT seq,id,event_source,event_id,trigger_uid,function_uid,state,reason,\
+pub(super) const COLUMNS: &str = "SELECT seq,id,event_source,event_id,trigger_uid,function_uid,state,reason,\
      next_attempt_at,finished_at,generation FROM invocations WHERE ";
 
 impl Store {
@@ -82,13 +82,7 @@ impl Store {
         filter: &Filter,
         page: Page,
     ) -> Result<(Vec<Found>, Option<i64>), tripline_db::Error> {
-        let mut query = self.query(COLUMNS);
-        conditions(&mut query, filter, self.phrases());
-        if let Some(before) = page.before {
-            query.text(" AND seq<").bind(before);
-        }
-        query.text(" ORDER BY seq DESC LIMIT ").bind(sql::limit(page.limit + 1));
-        let rows = self.db.query_all_raw(query.build()).await?;
+        let rows = self.db.query_all_raw(self.page(COLUMNS, filter, page).build()).await?;
         let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut more = found.len() > page.limit;
         found.truncate(page.limit);
@@ -98,6 +92,17 @@ impl Store {
         found.truncate(fitting);
         let next = found.last().filter(|_| more).map(|last| last.seq);
         Ok((found, next))
+    }
+
+    /// What finds the rows of a page.
+    pub(super) fn page(&self, columns: &str, filter: &Filter, page: Page) -> Query {
+        let mut query = self.query(columns);
+        conditions(&mut query, filter, self.phrases());
+        if let Some(before) = page.before {
+            query.text(" AND seq<").bind(before);
+        }
+        query.text(" ORDER BY seq DESC LIMIT ").bind(sql::limit(page.limit + 1));
+        query
     }
 
     async fn complete(&self, found: &mut [Found], with_payload: bool) -> Result<(), DbErr> {

@@ -2,10 +2,13 @@
 
 mod suite;
 
+use sea_orm::ConnectionTrait as _;
 use secrecy::SecretString;
 use tripline_testkit::{mariadb, postgres};
 
-use super::Store;
+use super::read::COLUMNS;
+use super::{Page, Store};
+use crate::invocation::State;
 
 async fn open(url: String) -> Store {
     let options = tripline_db::Options { url: SecretString::from(url), connections_max: 4 };
@@ -51,4 +54,23 @@ promises! {
     lists_go_backwards_by_filter_and_never_show_another_tenants,
     records_end_with_their_retention_and_others_stay,
     a_hold_lasts_until_its_time,
+}
+
+#[tokio::test]
+async fn the_few_rows_of_a_state_are_found_without_reading_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(format!("sqlite://{}", dir.path().join("invoker.db").display())).await;
+    for state in [State::Pending, State::Running, State::Dead, State::Cancelled] {
+        let filter =
+            super::Filter { state: Some(state), ..suite::all(tripline_kernel::DEFAULT_TENANT) };
+        let page = Page { before: None, limit: 100, with_payload: false };
+        let plan = store.page(&format!("EXPLAIN QUERY PLAN {COLUMNS}"), &filter, page);
+        let steps = store.db.query_all_raw(plan.build()).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();
+        assert!(
+            steps.iter().any(|step| step.contains("USING INDEX invocations_")),
+            "{state:?}: {steps:?}"
+        );
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{state:?}: {steps:?}");
+    }
 }

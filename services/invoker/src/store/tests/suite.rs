@@ -81,7 +81,7 @@ fn pending(reason: &'static str, at: Option<Timestamp>) -> Outcome {
     Outcome::Pending { reason, at }
 }
 
-fn all(tenant: Uid) -> Filter {
+pub(super) fn all(tenant: Uid) -> Filter {
     Filter {
         tenant,
         event_id: None,
