@@ -1,11 +1,12 @@
 //! The data directory: what is kept between two runs of `tripline dev`.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use rustix::fs::Mode;
 use secrecy::SecretString;
 use tripline_kernel::Entropy;
 use tripline_runtime::secret;
@@ -26,8 +27,10 @@ pub(super) struct Files {
 impl Files {
     /// Makes the directory, and what must be in it, at the first start.
     pub(super) fn open(dir: &Path, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        // Not by the directory's own mode: a mounted volume may be somebody else's. Keys, databases and events are
+        // for nobody else to read, whoever makes them.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
         fs::create_dir_all(dir)?;
-        fs::set_permissions(dir, Permissions::from_mode(0o700))?;
         let api_key = api_key(&dir.join(ADMIN_KEY_FILE), entropy)?;
         let master_key = master_key(&dir.join("master.key"), entropy)?;
         Ok(Self { dir: dir.to_owned(), api_key, master_key })
