@@ -6,6 +6,7 @@ use std::time::Duration;
 use tripline_contracts::{Error, pb};
 use tripline_kernel::{Classify as _, ErrorKind, Uid};
 use tripline_runtime::Problem;
+use tripline_trace::Tracer;
 
 use crate::authn::Authenticator;
 use crate::body::Limit;
@@ -25,6 +26,7 @@ pub(crate) struct Gateway {
     pub(crate) authenticator: Authenticator,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// How often an API key may ask for anything but publishing.
     pub(crate) requests: Rate,
     /// How often an API key may publish.

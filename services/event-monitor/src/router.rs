@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Lane, Reader, Record, WorkQueue};
 use tripline_event::Frame;
 use tripline_kernel::{Clock, Entropy, backoff};
+use tripline_trace::Tracer;
 
 use crate::board::{Board, Notice};
 use crate::metrics::Metrics;
@@ -60,6 +61,7 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: Metrics,
     pub(crate) board: Board,
     pub(crate) limits: Limits,
+    pub(crate) tracer: Tracer,
 }
 
 /// Where checkpoints are kept.
@@ -214,7 +216,8 @@ impl<'a> Router<'a> {
             partition,
             epoch,
             notice,
-            routing: Routing::new(partition, checkpoint, definitions, around.limits),
+            routing: Routing::new(partition, checkpoint, definitions, around.limits)
+                .traced(around.tracer.clone()),
             bus: None,
             saved: checkpoint,
             save_not_before: Instant::now(),

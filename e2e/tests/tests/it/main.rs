@@ -5,3 +5,4 @@ mod demo;
 mod gaps;
 mod kill;
 mod main_job;
+mod traces;
