@@ -54,6 +54,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/sources/{name}/status").reads(sources::status),
         Path::at("/v1/triggers").reads(resource::list::<Trigger>),
         Path::at("/v1/triggers/{name}").holds::<Trigger>(),
+        Path::at("/v1/triggers/{name}/explain").reads(triggers::explain),
         Path::at("/v1/triggers/{name}/pause").on(Method::POST, triggers::pause),
         Path::at("/v1/triggers/{name}/resume").on(Method::POST, triggers::resume),
         Path::at("/v1/minio-triggers").on(Method::POST, minio_triggers::act),

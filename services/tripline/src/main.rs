@@ -42,6 +42,7 @@ enum Command {
     Invoke(commands::invoke::InvokeArgs),
     Invocations(commands::records::InvocationsArgs),
     DeadLetters(commands::records::DeadLettersArgs),
+    Trigger(commands::trigger::TriggerArgs),
 }
 
 fn main() -> ExitCode {
@@ -79,5 +80,6 @@ async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<()
         Command::Invoke(args) => commands::invoke::run(&mut session, &args).await,
         Command::Invocations(args) => commands::records::invocations(&mut session, &args).await,
         Command::DeadLetters(args) => commands::records::dead_letters(&mut session, &args).await,
+        Command::Trigger(args) => commands::trigger::run(&mut session, &args).await,
     }
 }

@@ -236,3 +236,44 @@ async fn a_page_too_large_for_one_message_comes_in_portions() {
     assert!((1..40).contains(&items), "{items}");
     assert_eq!(list["next_cursor"], items.to_string());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_is_explained_as_far_as_its_services_can_be_asked() {
+    let (stack, function) = with_function().await;
+    stack.get("/v1/triggers/t/explain").await.problem(404, "trigger-not-found");
+    stack.put("/v1/triggers/t", r#"{"function":"f"}"#).await;
+    let idle = stack.get("/v1/triggers/t/explain").await.json();
+    assert_eq!(idle["last_match"], Value::Null);
+    assert_eq!((&idle["target"]["state"], &idle["last_refusals"]), (&json!("unknown"), &json!([])));
+
+    let attempt = |started_at, error: &str| pb::Attempt {
+        started_at,
+        error: error.to_owned(),
+        ..pb::Attempt::default()
+    };
+    stack.invoker.invocations.lock().unwrap().push(pb::Invocation {
+        id: FakeInvoker::ID.to_owned(),
+        function_uid: function,
+        state: "dead".to_owned(),
+        attempts: vec![attempt(MICROS, ""), attempt(MICROS + 1, "the function answered 500")],
+        ..pb::Invocation::default()
+    });
+    let told = stack.get("/v1/triggers/t/explain").await.json();
+    assert_eq!(told["last_match"]["id"], FakeInvoker::ID);
+    assert_eq!(told["last_refusals"][0]["id"], FakeInvoker::ID);
+    assert_eq!(told["target"]["state"], "failing");
+    assert_eq!(told["target"]["last_failure"], "the function answered 500");
+    assert_eq!(
+        (&told["partitions"][0]["next_offset"], &told["unavailable"]),
+        (&json!(7), &json!([]))
+    );
+    assert_eq!(told["partitions"][0]["in_force"], false);
+    let obstacles = told["obstacles"].to_string();
+    assert!(obstacles.contains("partitions"), "{obstacles}");
+    assert!(obstacles.contains("the function 'f' fails: the function answered 500"), "{obstacles}");
+
+    stack.monitor.down.store(true, Ordering::SeqCst);
+    let told = stack.get("/v1/triggers/t/explain").await.json();
+    assert_eq!((&told["partitions"], &told["state"]), (&Value::Null, &json!("active")), "{told}");
+    assert!(told["unavailable"].to_string().contains("event-monitor"), "{told}");
+}

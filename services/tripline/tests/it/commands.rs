@@ -189,3 +189,37 @@ fn records_are_filtered_and_shown_with_their_attempts() {
         said.out
     );
 }
+
+#[test]
+fn a_trigger_is_explained_obstacles_first() {
+    let server = Receiver::start();
+    let told = json!({"name": "t", "state": "paused", "state_reason": "user",
+        "obstacles": ["it is paused: user\u{7}"], "unavailable": [],
+        "partitions": [{"partition": 0, "next_offset": 7, "accepted": 6, "deduplicated": 1, "in_force": true}],
+        "last_match": {"id": "1", "state": "dead", "created_at": "2026-01-01T00:00:00Z"},
+        "last_refusals": [{"id": "1", "event": {"source": "/s", "id": "e"}, "reason": "rejected",
+            "finished_at": "2026-01-01T00:00:01Z"}],
+        "target": {"function": "f", "state": "answering", "last_success_at": "2026-01-01T00:00:02Z",
+            "last_failure_at": null, "last_failure": null}});
+    server.always("/v1/triggers/t/explain", answer(&told));
+    let said = against(&server, &["trigger", "explain", "t"]);
+    assert_eq!(
+        said.out,
+        "Obstacle: it is paused: user\u{fffd}\n\n\
+         function        f\n\
+         function_state  answering\n\
+         last_failure    -\n\
+         last_match      1 dead 2026-01-01T00:00:00Z\n\
+         last_success    2026-01-01T00:00:02Z\n\
+         state           paused\n\
+         state_reason    user\n\n\
+         PARTITION  NEXT FRAME  EVENTS  COPIES  IN FORCE\n\
+         0          7           6       1       true\n\n\
+         REFUSED  EVENT  REASON    DIED\n\
+         1        e      rejected  2026-01-01T00:00:01Z\n",
+        "{}",
+        said.err
+    );
+    let said = against(&server, &["trigger", "explain", "t", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), told);
+}
