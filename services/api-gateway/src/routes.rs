@@ -26,6 +26,7 @@ use crate::observe;
 use crate::refusal::{Kind, Refusal};
 use buses::Bus;
 use functions::Function;
+pub(crate) use invocations::TAILS_MAX;
 use sources::Source;
 use triggers::Trigger;
 
@@ -63,6 +64,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/dead-letters").reads(dead_letters::list),
         Path::at("/v1/dead-letters/{id}").reads(dead_letters::get),
         Path::at("/v1/stats").reads(stats::get),
+        Path::at("/v1/tail").on(Method::GET, invocations::tail),
     ]
 }
 

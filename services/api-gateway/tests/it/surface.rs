@@ -120,6 +120,7 @@ fn table() -> Vec<Row> {
         reads("/v1/dead-letters", "/v1/dead-letters", Foreign::Empty),
         reads("/v1/dead-letters/{id}", dead_letter, Foreign::NotFound),
         reads("/v1/stats", "/v1/stats", Foreign::Zero),
+        reads("/v1/tail", "/v1/tail?trigger=m", Foreign::NotFound),
     ]
 }
 

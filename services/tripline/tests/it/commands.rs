@@ -223,3 +223,40 @@ fn a_trigger_is_explained_obstacles_first() {
     let said = against(&server, &["trigger", "explain", "t", "-o", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), told);
 }
+
+#[test]
+fn tail_tells_what_happens_and_rides_out_an_outage() {
+    let server = Receiver::start();
+    let item = |id: &str, state: &str| {
+        json!({"id": id, "event": {"source": "/s", "id": "e1"}, "trigger": "t", "function": "f", "state": state,
+            "created_at": "2026-01-01T00:00:00Z", "attempts": [{"status_code": 500, "error": null}]})
+    };
+    let stream = |items: &[Value]| {
+        let items = items.iter().map(|item| format!("event: invocation\ndata: {item}\n\n"));
+        let body = format!("event: ready\ndata: {{}}\n\n:\n\n{}", items.collect::<String>());
+        Answer::ok().header("content-type", "text/event-stream").body(body)
+    };
+    let busy = json!({"status": 503, "code": "service-unavailable", "title": "Away"});
+    server.script(
+        "/v1/tail",
+        [
+            stream(&[item("a", "pending")]),
+            Answer::status(503).body(busy.to_string()),
+            stream(&[item("a", "succeeded"), item("b", "dead")]),
+        ],
+    );
+    let said = against(&server, &["tail", "--trigger", "t", "--count", "2", "-o", "json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [item("a", "pending"), item("a", "succeeded")]);
+    assert_eq!(said.err.matches("asking it again").count(), 2, "{}", said.err);
+    let first = &server.requests()[0];
+    assert_eq!(first.query.as_deref(), Some("trigger=t"));
+    assert_eq!(first.header("accept"), Some("text/event-stream"));
+
+    let refused = json!({"status": 404, "code": "trigger-not-found", "title": "There is none"});
+    server.script("/v1/tail", [Answer::status(404).body(refused.to_string())]);
+    let said = against(&server, &["tail", "--trigger", "none"]);
+    assert_eq!((said.code, &*said.out), (1, ""), "{}", said.err);
+}
