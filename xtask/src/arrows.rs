@@ -19,6 +19,7 @@ const PORTS: &[&str] = &[
     "tripline-outbound",
     "tripline-db",
     "tripline-runtime",
+    "tripline-trace",
 ];
 /// What only the mains may name: adapters of ports, and what mains share.
 const FOR_MAINS: &[&str] = &[
@@ -39,6 +40,9 @@ const WRAPPED: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["tripline-signing"]),
     ("prost", &["tripline-contracts"]),
     ("figment", &["tripline-runtime"]),
+    ("opentelemetry", &["tripline-runtime"]),
+    ("opentelemetry-otlp", &["tripline-runtime"]),
+    ("opentelemetry_sdk", &["tripline-runtime"]),
     ("jiff", &["tripline-kernel", "tripline-source-minio", "tripline-target"]),
 ];
 /// Libraries, and the only libraries of this repository that each may use.
@@ -47,7 +51,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tripline-event", &["tripline-kernel"]),
     ("tripline-pattern", &["tripline-kernel"]),
     ("tripline-signing", &["tripline-kernel"]),
-    ("tripline-contracts", &["tripline-kernel", "tripline-event", "tripline-signing"]),
+    (
+        "tripline-contracts",
+        &["tripline-kernel", "tripline-event", "tripline-signing", "tripline-trace"],
+    ),
     ("tripline-bus", &["tripline-kernel", "tripline-event"]),
     ("tripline-cache", &["tripline-kernel"]),
     ("tripline-outbound", &["tripline-kernel"]),
@@ -61,7 +68,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ),
     ("tripline-source-file", &["tripline-kernel", "tripline-event", "tripline-source"]),
     ("tripline-db", &["tripline-kernel"]),
-    ("tripline-runtime", &["tripline-kernel"]),
+    ("tripline-trace", &["tripline-kernel"]),
+    ("tripline-runtime", &["tripline-kernel", "tripline-trace"]),
     (
         "tripline-split",
         &[

@@ -20,6 +20,7 @@ pub struct Api {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
     authorization: String,
+    traceparent: Option<String>,
 }
 
 /// A status, and the JSON body that came with it (null when there was none).
@@ -32,7 +33,18 @@ impl Api {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, url: url.to_owned(), authorization: format!("Bearer {api_key}") }
+        Self {
+            client,
+            url: url.to_owned(),
+            authorization: format!("Bearer {api_key}"),
+            traceparent: None,
+        }
+    }
+
+    /// The same client with this `traceparent` on each request.
+    #[must_use]
+    pub fn traced(self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self }
     }
 
     /// Sends a request with a JSON body of the given media type.
@@ -45,12 +57,15 @@ impl Api {
         path: &str,
         (media_type, body): (&str, String),
     ) -> anyhow::Result<Answer> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", &self.authorization)
-            .header("content-type", media_type)
-            .body(Full::new(Bytes::from(body)))?;
+            .header("content-type", media_type);
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
         let exchange = async {
             let response = self.client.request(request).await?;
             let status = response.status();

@@ -53,17 +53,29 @@ impl System {
     /// # Errors
     /// When a binary is not built, a server is missing, or a process is not ready in time.
     pub async fn start(edition: Edition) -> anyhow::Result<Self> {
+        Self::start_with(edition, None).await
+    }
+
+    /// As [`Self::start`]; every process sends its spans to the collector at `endpoint`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn traced(edition: Edition, endpoint: &str) -> anyhow::Result<Self> {
+        Self::start_with(edition, Some(endpoint)).await
+    }
+
+    async fn start_with(edition: Edition, collector: Option<&str>) -> anyhow::Result<Self> {
         match edition {
-            Edition::Embedded => Self::embedded().await,
-            Edition::Split => Self::split().await,
+            Edition::Embedded => Self::embedded(collector).await,
+            Edition::Split => Self::split(collector).await,
         }
     }
 
-    async fn embedded() -> anyhow::Result<Self> {
+    async fn embedded(collector: Option<&str>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let (http, admin) = (free_port()?, free_port()?);
         let data = dir.path().join("data");
-        let arguments = [
+        let mut arguments: Vec<std::ffi::OsString> = vec![
             "dev".into(),
             "--data".into(),
             data.into_os_string(),
@@ -74,6 +86,9 @@ impl System {
             "--log".into(),
             "json".into(),
         ];
+        if let Some(endpoint) = collector {
+            arguments.extend(["--otlp-endpoint".into(), endpoint.into()]);
+        }
         let environment = [("TRIPLINE_ADMIN_KEY", API_KEY)];
         let begin = Instant::now();
         let process = Process::start(binary("tripline")?, arguments, &environment).await?;
@@ -91,9 +106,9 @@ impl System {
         Ok(system)
     }
 
-    async fn split() -> anyhow::Result<Self> {
+    async fn split(collector: Option<&str>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let layout = Layout::new(dir.path()).await?;
+        let layout = Layout::new(dir.path(), collector).await?;
         let begin = Instant::now();
         let mut processes = Vec::new();
         for (at, name) in SERVICES.into_iter().enumerate() {
@@ -208,10 +223,11 @@ struct Layout {
     bus: String,
     cache: String,
     databases: Vec<String>,
+    collector: Option<String>,
 }
 
 impl Layout {
-    async fn new(dir: &Path) -> anyhow::Result<Self> {
+    async fn new(dir: &Path, collector: Option<&str>) -> anyhow::Result<Self> {
         let (mut grpc, mut admin) = ([0; 5], [0; 5]);
         for port in grpc.iter_mut().chain(&mut admin) {
             *port = free_port()?;
@@ -229,6 +245,7 @@ impl Layout {
             bus: tripline_testkit::rabbitmq().await.vhost().await?,
             cache: tripline_testkit::redis().await.database(),
             databases,
+            collector: collector.map(str::to_owned),
         };
         write_secret(&dir.join("bootstrap"), b"e2e-bootstrap-secret-of-32-bytes")?;
         write_secret(&dir.join("master.key"), &[7; 32])?;
@@ -270,7 +287,7 @@ impl Layout {
         let db = |table: &str| format!("[{table}.db]\nurl = {}", toml_text(&self.databases[at]));
         let loopback = |table: &str| format!("[{table}]\nallow_cidrs = [\"127.0.0.0/8\"]");
         let master_key = format!("master_key_file = {}", file("master.key"));
-        let parts = match SERVICES[at] {
+        let mut parts = match SERVICES[at] {
             "auth" => {
                 let key = format!("[auth]\nadmin_api_key = {}", toml_text(API_KEY));
                 vec![common, admin, listen, key, db("auth")]
@@ -298,6 +315,9 @@ impl Layout {
                 vec![common, admin, http, peers, bus, cache]
             }
         };
+        if let Some(endpoint) = &self.collector {
+            parts.push(format!("[log]\notlp_endpoint = {}", toml_text(endpoint)));
+        }
         parts.join("\n")
     }
 }

@@ -1,5 +1,7 @@
 //! How the services reach each other: over TCP when apart, over memory when in one process. Every call carries a token.
 
+mod traced;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +17,9 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 use tripline_kernel::{Clock, Timestamp};
 use tripline_signing::ServiceKey;
+use tripline_trace::{TRACEPARENT, Tracer};
+
+use traced::TraceLayer;
 
 /// How long opening a connection may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,7 +68,7 @@ pub fn in_memory() -> (Channel, Incoming) {
     (channel, ReceiverStream::new(accept))
 }
 
-/// Puts this service's token on each call.
+/// Puts this service's token on each call, and the trace that the calling task works in.
 #[derive(Clone)]
 pub struct Prove {
     key: Arc<ServiceKey>,
@@ -101,6 +106,11 @@ impl Interceptor for Prove {
             }
         };
         request.metadata_mut().insert("authorization", value);
+        if let Some(context) = tripline_trace::current()
+            && let Ok(context) = context.to_string().parse()
+        {
+            request.metadata_mut().insert(TRACEPARENT, context);
+        }
         Ok(request)
     }
 }
@@ -138,17 +148,19 @@ pub enum Listener {
     Memory(Incoming),
 }
 
-/// Serves until `stop` is cancelled, then finishes what is under way. Streams must end by themselves when `stop` is cancelled.
+/// Serves until `stop` is cancelled; a call of a sampled trace gets a span from `tracer`. Then finishes what is under way. Streams must end by themselves when `stop` is cancelled.
 ///
 /// # Errors
 /// When accepting connections fails for good.
 pub async fn serve(
     listener: Listener,
     routes: tonic::service::Routes,
+    tracer: Tracer,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .layer(TraceLayer(tracer))
         .add_routes(routes);
     let stopped = stop.cancelled_owned();
     match listener {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tripline_kernel::{Clock, Entropy};
+use tripline_trace::Tracer;
 
 use crate::{Health, Metrics, SystemClock, SystemEntropy};
 
@@ -23,6 +24,8 @@ pub struct Context {
     pub health: Health,
     /// Where the service registers its metrics.
     pub metrics: Metrics,
+    /// Makes the spans of sampled traces; off unless a collector is configured.
+    pub tracer: Tracer,
 }
 
 impl Context {
@@ -36,6 +39,7 @@ impl Context {
             tasks: TaskTracker::new(),
             health: Health::default(),
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
         }
     }
 }

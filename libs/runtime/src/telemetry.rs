@@ -1,4 +1,6 @@
-//! Logs, to standard error.
+//! Logs, to standard error; spans, to a collector.
+
+pub(crate) mod otlp;
 
 use std::io::IsTerminal as _;
 
@@ -32,11 +34,15 @@ pub struct Options {
     pub format: Option<Format>,
     /// What is logged: a level, or levels by module, such as `info,tripline_invoker=debug`.
     pub filter: String,
+    /// Address of an OpenTelemetry collector (OTLP over gRPC, no TLS). Sampled traces are sent there; without it,
+    /// nothing is traced here, and `traceparent` is passed on as it came.
+    #[schemars(example = "http://127.0.0.1:4317")]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { format: None, filter: "info".to_owned() }
+        Self { format: None, filter: "info".to_owned(), otlp_endpoint: None }
     }
 }
 
@@ -45,10 +51,11 @@ impl Options {
     #[must_use]
     pub fn validate(&self) -> Vec<Fault> {
         let wrong = self.filter().err();
-        wrong
-            .map(|error| Fault::new("/filter", "bad-filter", error.to_string()))
-            .into_iter()
-            .collect()
+        let filter = wrong.map(|error| Fault::new("/filter", "bad-filter", error.to_string()));
+        let endpoint = self.otlp_endpoint.as_deref();
+        let bad = endpoint.is_some_and(|endpoint| !endpoint.starts_with("http://"));
+        let must = || Fault::new("/otlp_endpoint", "bad-endpoint", "it begins with http://");
+        filter.into_iter().chain(bad.then(must)).collect()
     }
 
     fn filter(&self) -> Result<EnvFilter, ParseError> {
@@ -88,5 +95,15 @@ mod tests {
             assert_eq!(with(good).validate(), []);
         }
         assert_eq!(with("tripline_invoker=loudly").validate()[0].pointer, "/filter");
+    }
+
+    #[test]
+    fn an_endpoint_without_a_scheme_is_a_fault() {
+        let to = |endpoint: &str| Options {
+            otlp_endpoint: Some(endpoint.to_owned()),
+            ..Options::default()
+        };
+        assert_eq!(to("http://127.0.0.1:4317").validate(), []);
+        assert_eq!(to("127.0.0.1:4317").validate()[0].pointer, "/otlp_endpoint");
     }
 }

@@ -4,6 +4,7 @@
 //!   shares; each test takes a namespace of its own there. A test that kills starts a server of its own with
 //!   [`Server::start`].
 //! - [`Receiver`] is a scriptable HTTP function, [`Process`] one of our binaries, [`ChaosProxy`] a wire that can be cut.
+//! - [`Collector`] takes spans over OTLP.
 //! - [`wait_until`] waits on state, so that no test sleeps.
 //!
 //! A server whose program is not installed is a failure that says what to install, never a skipped test.
@@ -13,6 +14,7 @@
 
 mod chaos;
 mod child;
+mod collector;
 mod dir;
 mod http;
 mod port;
@@ -26,6 +28,7 @@ mod wire;
 
 pub use chaos::ChaosProxy;
 pub use child::{Child, Spec};
+pub use collector::{Collector, Span};
 pub use process::{Process, binary};
 pub use receiver::{Answer, Receiver, Recording, Request};
 pub use server::mariadb::MariaDb;

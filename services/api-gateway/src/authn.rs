@@ -22,6 +22,7 @@ use tripline_contracts::transport::Client;
 use tripline_kernel::{Classify as _, Clock, ErrorKind, Timestamp, Uid};
 use tripline_runtime::Problem;
 use tripline_signing::ApiKey;
+use tripline_trace::{current, within};
 
 use crate::peers::answer;
 use crate::refusal::Refusal;
@@ -147,7 +148,7 @@ impl Authenticator {
         let (tell, said) = oneshot::channel();
         let question = said.shared();
         questions.insert(hash, question.clone());
-        let asking = Arc::clone(inner).ask(key, hash, tell);
+        let asking = within(current(), Arc::clone(inner).ask(key, hash, tell));
         inner.tasks.spawn_on(asking, &inner.runtime);
         Some((question, true))
     }

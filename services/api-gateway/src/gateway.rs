@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tripline_contracts::{Error, pb};
 use tripline_kernel::{Classify as _, ErrorKind, Uid};
 use tripline_runtime::Problem;
+use tripline_trace::Tracer;
 
 use crate::authn::Authenticator;
 use crate::body::Limit;
@@ -25,6 +28,11 @@ pub(crate) struct Gateway {
     pub(crate) authenticator: Authenticator,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
+    /// The places of those who follow invocations.
+    pub(crate) tails: Arc<Semaphore>,
+    /// Cancelled when answers without an end must end.
+    pub(crate) stop: CancellationToken,
     /// How often an API key may ask for anything but publishing.
     pub(crate) requests: Rate,
     /// How often an API key may publish.

@@ -45,6 +45,7 @@ impl Metrics {
                 publish_seconds.clone(),
             );
         });
+        metrics.operation("publish", &publish_seconds);
         let counters =
             |route| CLASSES.map(|status| requests.get_or_create_owned(&Labels { route, status }));
         Self {

@@ -11,9 +11,11 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, ResponseError as _};
 use tripline_runtime::{Problem, problem};
+use tripline_trace::{Kind, Span, within};
 
 use crate::deprecation::{self, DEPRECATED};
 use crate::gateway::Gateway;
+use crate::publish::TRACEPARENT;
 use crate::rates::Standing;
 use crate::refusal::Refusal;
 use crate::routes::PUBLISH;
@@ -29,7 +31,12 @@ pub(crate) async fn count(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let _under_way = UnderWay::begin(&gateway);
-    let mut response = next.call(request).await?;
+    let mut span = begin_span(&gateway, &request);
+    let answering = next.call(request);
+    let mut response = within(span.as_ref().map(Span::context), answering).await?;
+    if let Some(span) = &mut span {
+        end_span(span, response.status());
+    }
     say_when_to_retry(&mut response);
     let (head, answer) = (response.request().clone(), response.response_mut());
     deprecation::say(DEPRECATED, head.match_name(), answer.headers_mut());
@@ -42,6 +49,32 @@ pub(crate) async fn count(
     }
     tracing::debug!(%method, route, status = status.as_u16(), duration = ?started.elapsed(), "answered");
     Ok(response)
+}
+
+/// The span of a request of a sampled trace.
+fn begin_span(gateway: &Gateway, request: &ServiceRequest) -> Option<Span> {
+    if !gateway.tracer.is_on() {
+        return None;
+    }
+    let traceparent = request.headers().get(TRACEPARENT)?.to_str().ok();
+    let mut span = gateway.tracer.continued(traceparent, Kind::Server, "request")?;
+    let method = request.method().as_str();
+    span.set("http.request.method", method.to_owned());
+    match request.match_pattern() {
+        Some(route) => {
+            span.rename(format!("{method} {route}"));
+            span.set("http.route", route);
+        }
+        None => span.rename(method.to_owned()),
+    }
+    Some(span)
+}
+
+fn end_span(span: &mut Span, status: StatusCode) {
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.fail(status.as_str().to_owned());
+    }
 }
 
 /// Whoever meets a service that is away should try again soon. A function's own 503 is passed on as it is.

@@ -19,7 +19,7 @@ use tripline_event::{Accepted, Event, LogEntry, Origin};
 use tripline_kernel::{Clock, Uid};
 use tripline_runtime::Problem;
 
-pub(crate) use mode::{Mode, traceparent};
+pub(crate) use mode::{Mode, TRACEPARENT, traceparent};
 
 use crate::refusal::Refusal;
 use crate::snapshot::Bus;

@@ -58,6 +58,8 @@ pub(crate) enum Refusal {
         "this API key sends requests faster than it may; see the headers RateLimit and RateLimit-Policy"
     )]
     TooManyRequests,
+    #[error("as many follow already as may at a time")]
+    TooManyTails,
     #[error("there is nothing at this path")]
     NoRoute,
     #[error("there is no {kind} '{name}'")]
@@ -90,7 +92,7 @@ impl Classify for Refusal {
             Self::AuthUnavailable | Self::LogUnavailable | Self::FunctionAnswer => {
                 ErrorKind::Unavailable
             }
-            Self::TooManyRequests => ErrorKind::Exhausted,
+            Self::TooManyRequests | Self::TooManyTails => ErrorKind::Exhausted,
             Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Revision => ErrorKind::Precondition,
             Self::Contract(_) => ErrorKind::Internal,
@@ -111,6 +113,7 @@ impl Classify for Refusal {
             Self::ApiKeyInvalid => "invalid-api-key",
             Self::AuthUnavailable => "auth-unavailable",
             Self::TooManyRequests => "too-many-requests",
+            Self::TooManyTails => "too-many-tails",
             Self::NoRoute => "route-not-found",
             Self::NotFound { kind: Kind::Bus, .. } => "bus-not-found",
             Self::NotFound { kind: Kind::Function, .. } => "function-not-found",
@@ -139,6 +142,7 @@ impl Classify for Refusal {
             | Self::ApiKeyInvalid
             | Self::AuthUnavailable
             | Self::TooManyRequests
+            | Self::TooManyTails
             | Self::NoRoute
             | Self::NotFound { .. }
             | Self::Revision

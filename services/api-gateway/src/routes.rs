@@ -26,6 +26,7 @@ use crate::observe;
 use crate::refusal::{Kind, Refusal};
 use buses::Bus;
 use functions::Function;
+pub(crate) use invocations::TAILS_MAX;
 use sources::Source;
 use triggers::Trigger;
 
@@ -54,6 +55,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/sources/{name}/status").reads(sources::status),
         Path::at("/v1/triggers").reads(resource::list::<Trigger>),
         Path::at("/v1/triggers/{name}").holds::<Trigger>(),
+        Path::at("/v1/triggers/{name}/explain").reads(triggers::explain),
         Path::at("/v1/triggers/{name}/pause").on(Method::POST, triggers::pause),
         Path::at("/v1/triggers/{name}/resume").on(Method::POST, triggers::resume),
         Path::at("/v1/minio-triggers").on(Method::POST, minio_triggers::act),
@@ -62,6 +64,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/dead-letters").reads(dead_letters::list),
         Path::at("/v1/dead-letters/{id}").reads(dead_letters::get),
         Path::at("/v1/stats").reads(stats::get),
+        Path::at("/v1/tail").on(Method::GET, invocations::tail),
     ]
 }
 

@@ -9,6 +9,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Gatherer};
 use tripline_cache::SeenKeys;
@@ -72,6 +73,9 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         authenticator: Authenticator::new(peers.auth.clone(), Arc::clone(&clock), tasks.clone()),
         publisher: Publisher::new(gatherer, ports.seen, clock, tasks.clone()),
         metrics: Metrics::register(&context.metrics, &patterns),
+        tracer: context.tracer.clone(),
+        tails: Arc::new(Semaphore::new(routes::TAILS_MAX)),
+        stop: context.stop.clone(),
         requests: Rate::new("requests", options.requests_per_second_max),
         publishes: Rate::new("publishes", options.publishes_per_second_max),
         options: options.clone(),

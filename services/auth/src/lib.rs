@@ -56,7 +56,9 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let service = Service::new(store, context.tasks.clone(), context.stop.clone());
     let demand = Demand::new(ports.service_key, context.clock);
     let routes = Routes::new(InterceptedService::new(AuthServer::new(service), demand));
-    transport::serve(ports.listener, routes, context.stop).await.map_err(Error::Serve)
+    transport::serve(ports.listener, routes, context.tracer, context.stop)
+        .await
+        .map_err(Error::Serve)
 }
 
 /// Brings the schema of auth's database up to date, waiting while the database is away.

@@ -8,9 +8,10 @@ use tonic::{Request, Response, Status};
 use tripline_contracts::convert::uid;
 use tripline_contracts::pb::monitor_server::Monitor;
 use tripline_contracts::{pb, to_status};
-use tripline_kernel::{Classify, ErrorKind, Timestamp};
+use tripline_kernel::{Classify, ErrorKind, Timestamp, Uid};
 
 use crate::registry::Snapshot;
+use crate::router::revision_in_force;
 use crate::store::{self, SourceState, SourceStatus, Store};
 
 /// Answers for all replicas: what each of them knows of its sources is in the store.
@@ -90,6 +91,45 @@ impl Monitor for Service {
         })?;
         let (accepted, deduplicated) = counted;
         Ok(Response::new(pb::EventStats { accepted, deduplicated }))
+    }
+
+    async fn get_routing(
+        &self,
+        request: Request<pb::GetRoutingRequest>,
+    ) -> Result<Response<pb::Routing>, Status> {
+        let request = request.into_inner();
+        let tenant = uid("tenant", &request.tenant)?;
+        let bus = uid("bus_uid", &request.bus_uid)?;
+        let trigger = uid("trigger_uid", &request.trigger_uid)?;
+        let partitions = self.routing(tenant, bus, trigger).await.map_err(|error| {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(error = cause, "the checkpoints of a bus cannot be read");
+            to_status(&Error::from(error))
+        })?;
+        Ok(Response::new(pb::Routing { partitions }))
+    }
+}
+
+impl Service {
+    async fn routing(
+        &self,
+        tenant: Uid,
+        bus: Uid,
+        trigger: Uid,
+    ) -> Result<Vec<pb::PartitionRouting>, store::Error> {
+        let mut partitions = Vec::new();
+        for (partition, routed) in self.store.routed(tenant, bus).await? {
+            let revision = revision_in_force(&routed.definitions, trigger)
+                .map_err(|_| store::Error::Damaged("checkpoint"))?;
+            partitions.push(pb::PartitionRouting {
+                partition: partition.into(),
+                next_offset: routed.checkpoint.next,
+                accepted: routed.checkpoint.accepted,
+                deduplicated: routed.checkpoint.deduplicated,
+                definition_revision: revision,
+            });
+        }
+        Ok(partitions)
     }
 }
 

@@ -24,7 +24,8 @@ use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Lane, Reader, Record, WorkQueue};
 use tripline_event::Frame;
-use tripline_kernel::{Clock, Entropy, backoff};
+use tripline_kernel::{Clock, Entropy, Uid, backoff};
+use tripline_trace::Tracer;
 
 use crate::board::{Board, Notice};
 use crate::metrics::Metrics;
@@ -60,6 +61,7 @@ pub(crate) struct Surroundings {
     pub(crate) metrics: Metrics,
     pub(crate) board: Board,
     pub(crate) limits: Limits,
+    pub(crate) tracer: Tracer,
 }
 
 /// Where checkpoints are kept.
@@ -152,6 +154,19 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The revision of a trigger's definition that is in force where a checkpoint was stored with these `definitions`.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) fn revision_in_force(
+    definitions: &str,
+    trigger: Uid,
+) -> Result<Option<u64>, serde_json::Error> {
+    let definitions = Definitions::from_json(definitions)?;
+    let found = definitions.iter().find(|(uid, ..)| *uid == trigger);
+    Ok(found.map(|(_, revision, _)| revision))
+}
+
 /// Where the router's frames come from.
 enum Input {
     /// The log is being opened, a gap bridged where there is one.
@@ -214,7 +229,8 @@ impl<'a> Router<'a> {
             partition,
             epoch,
             notice,
-            routing: Routing::new(partition, checkpoint, definitions, around.limits),
+            routing: Routing::new(partition, checkpoint, definitions, around.limits)
+                .traced(around.tracer.clone()),
             bus: None,
             saved: checkpoint,
             save_not_before: Instant::now(),

@@ -60,7 +60,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
 
     let mut tasks = JoinSet::new();
     let routes = Routes::new(MonitorServer::with_interceptor(service, demand));
-    let serving = serve(ports.listener, routes, stop.clone());
+    let serving = serve(ports.listener, routes, context.tracer.clone(), stop.clone());
     tasks.spawn(async move { ("gRPC service", serving.await.map_err(Error::from)) });
     let following = follower.run(stop.clone());
     tasks.spawn(async move {
@@ -142,6 +142,7 @@ impl Parts {
             metrics: metrics.clone(),
             board: self.board.clone(),
             limits: options.limits(),
+            tracer: context.tracer.clone(),
         });
         let gatherer = Gatherer::new(Arc::clone(&ports.log), context.tasks.clone(), self.appending);
         let hosts = Arc::new(sources::Surroundings {

@@ -151,7 +151,12 @@ async fn main() {
     let stop = CancellationToken::new();
     let serve = |routes: Routes| {
         let (channel, incoming) = transport::in_memory();
-        tokio::spawn(transport::serve(Listener::Memory(incoming), routes, stop.clone()));
+        tokio::spawn(transport::serve(
+            Listener::Memory(incoming),
+            routes,
+            tripline_trace::Tracer::default(),
+            stop.clone(),
+        ));
         Client::new(channel, Prove::new(Arc::clone(&key), Arc::new(SystemClock)))
     };
     let (queue, context) = (Arc::new(Queue::new()), Context::system(stop.clone()));

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tripline_kernel::Timestamp;
 use tripline_target::{Answer, Call};
+use tripline_trace::{Kind, Span};
+use url::Url;
 
 use crate::core::Core;
 use crate::dispatcher::{Job, Reply};
@@ -62,8 +64,11 @@ impl Core {
     async fn attempt(&self, invocation: &Invocation, plan: Plan) -> (Record, Reply) {
         let number = invocation.attempts + 1;
         let started_at = self.clock.now();
+        let span = self.begin_span(invocation, &plan, number);
+        let below = span.as_ref().map(|span| span.context().to_string());
+        let traceparent = below.as_deref().or(invocation.payload.traceparent.as_deref());
         let call = Call {
-            headers: headers(invocation, &plan, (number, started_at)),
+            headers: headers(invocation, &plan, (number, started_at), traceparent),
             content_type: invocation.payload.content_type().to_owned(),
             body: invocation.payload.body.clone(),
             timeout: plan.policy.timeout.unwrap_or(plan.function.timeout),
@@ -72,6 +77,7 @@ impl Core {
         let answer = plan.target.call(call).await;
         let took = started.elapsed();
         let verdict = judge(&answer);
+        end_span(span, &answer, verdict);
         self.metrics.attempt(label(verdict), took);
         let attempt = Attempt {
             number,
@@ -102,6 +108,30 @@ impl Core {
         (record, answer)
     }
 
+    /// The span of an attempt of a sampled trace; the function works below it.
+    fn begin_span(&self, invocation: &Invocation, plan: &Plan, number: u32) -> Option<Span> {
+        let traceparent = invocation.payload.traceparent.as_deref();
+        let mut span = self.tracer.continued(traceparent, Kind::Client, "send")?;
+        span.set("messaging.system", "tripline");
+        span.set("messaging.operation.name", "send");
+        span.set("messaging.operation.type", "send");
+        span.set("messaging.message.id", invocation.id.to_string());
+        // No more of the address: a path may hold a secret as well as a query.
+        if let Ok(url) = Url::parse(&plan.address)
+            && let Some(host) = url.host_str()
+        {
+            span.set("server.address", host.to_owned());
+            span.set("server.port", i64::from(url.port_or_known_default().unwrap_or(0)));
+        }
+        if number > 1 {
+            span.set("http.request.resend_count", i64::from(number - 1));
+        }
+        if let Some(trigger) = &plan.trigger {
+            span.set("tripline.trigger", trigger.to_string());
+        }
+        Some(span)
+    }
+
     /// `Retry-After` holds for the function as a whole.
     fn hold(&self, invocation: &Invocation, answer: &Reply, verdict: Verdict) -> Option<Timestamp> {
         if verdict != Verdict::Retry {
@@ -122,6 +152,17 @@ impl Core {
     }
 }
 
+fn end_span(span: Option<Span>, answer: &Reply, verdict: Verdict) {
+    let Some(mut span) = span else { return };
+    if let Ok(answer) = answer {
+        span.set("http.response.status_code", i64::from(answer.status_code));
+    }
+    if verdict != Verdict::Succeeded {
+        span.set("error.type", label(verdict));
+        span.fail(error_text(answer, verdict));
+    }
+}
+
 fn record_of(invocation: &Invocation) -> Record {
     Record {
         seq: invocation.seq,
@@ -139,6 +180,7 @@ fn headers(
     invocation: &Invocation,
     plan: &Plan,
     (number, at): (u32, Timestamp),
+    traceparent: Option<&str>,
 ) -> Vec<(&'static str, String)> {
     let id = invocation.id.to_string();
     let body = &invocation.payload.body;
@@ -152,8 +194,8 @@ fn headers(
     if let Some(trigger) = &plan.trigger {
         headers.push(("tripline-trigger", (**trigger).to_owned()));
     }
-    if let Some(traceparent) = &invocation.payload.traceparent {
-        headers.push(("traceparent", (**traceparent).to_owned()));
+    if let Some(traceparent) = traceparent {
+        headers.push(("traceparent", traceparent.to_owned()));
     }
     headers.push(("idempotency-key", id.clone()));
     headers.push(("webhook-id", id));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 use tripline_kernel::{Clock, Entropy};
+use tripline_trace::Tracer;
 
 use crate::dispatcher::{Dispatcher, Job, Reply};
 use crate::invocation::Invocation;
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) tracer: Tracer,
     /// Calls under way.
     pub(crate) calls: TaskTracker,
 }

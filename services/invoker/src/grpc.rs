@@ -130,7 +130,7 @@ impl Service {
             payload: Payload {
                 body: bytes::Bytes::copy_from_slice(&request.body),
                 content_type: (!is_event).then(|| content_type.into()),
-                traceparent: (!request.traceparent.is_empty()).then(|| request.traceparent.into()),
+                traceparent: traceparent(request.traceparent),
             },
             accepted_at: core.clock.now(),
             attempts: 0,
@@ -210,6 +210,12 @@ fn refusal(error: &AdmitError) -> Status {
         AdmitError::Store(error) => to_status(error),
         AdmitError::Stopping => to_status(&RequestError::NotRun),
     }
+}
+
+/// Of the call itself when it is traced here, else as the caller says.
+fn traceparent(said: String) -> Option<Box<str>> {
+    let said = || (!said.is_empty()).then(|| said.into());
+    tripline_trace::current().map(|context| context.to_string().into()).or_else(said)
 }
 
 /// `only` overrides the state that is asked for, and asks for payloads.

@@ -23,7 +23,7 @@ pub(crate) struct Metrics {
     cancelled: Counter<u64, AtomicU64>,
     pending: Gauge<i64, AtomicI64>,
     attempts: Family<Outcome, Counter>,
-    call_seconds: Histogram,
+    pub(crate) call_seconds: Histogram,
     duplicates: Counter,
     unreadable: Counter,
 }

@@ -89,7 +89,8 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
 
     let demand = Demand::new(ports.service_key, Arc::clone(&context.clock));
     let service = InvokerServer::with_interceptor(Service(Arc::clone(&core)), demand);
-    let serving = serve(ports.listener, Routes::new(service), context.stop.clone());
+    let (routes, tracer) = (Routes::new(service), context.tracer.clone());
+    let serving = serve(ports.listener, routes, tracer, context.stop.clone());
     let stop = context.stop.clone();
     tasks.set.spawn(async move {
         serving.await?;
@@ -148,6 +149,7 @@ async fn start(
     let store = Arc::new(Store::open(&options.db, || entropy.unit()).await?);
     let (tenure, schedule) = (Arc::new(Tenure::default()), Arc::new(Schedule::default()));
     let metrics = Arc::new(context.metrics.register(Metrics::register));
+    context.metrics.operation("send", &metrics.call_seconds);
     let (handle, inbox) = Writer::channel();
     let core = Arc::new(Core {
         store: Arc::clone(&store),
@@ -162,6 +164,7 @@ async fn start(
         metrics: Arc::clone(&metrics),
         clock: Arc::clone(&context.clock),
         entropy: Arc::clone(&context.entropy),
+        tracer: context.tracer.clone(),
         calls: TaskTracker::new(),
     });
     let load = Load(Arc::downgrade(&core));

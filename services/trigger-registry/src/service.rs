@@ -16,6 +16,7 @@ use tripline_runtime::{Check, Context};
 use tripline_signing::{MasterKey, ServiceKey};
 use tripline_source as source;
 use tripline_target as target;
+use tripline_trace::Tracer;
 
 use crate::Options;
 use crate::grpc::Service;
@@ -134,7 +135,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let server = RegistryServer::with_interceptor(service, demand);
     let routes = tonic::service::Routes::new(server);
     let mut parts = JoinSet::new();
-    parts.spawn(served(ports.listener, routes, stop.clone()));
+    parts.spawn(served(ports.listener, routes, context.tracer.clone(), stop.clone()));
     parts.spawn(looked(store, database, stop.clone()));
     let until = stop.clone();
     parts.spawn(async move {
@@ -147,9 +148,10 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
 async fn served(
     listener: Listener,
     routes: tonic::service::Routes,
+    tracer: Tracer,
     stop: CancellationToken,
 ) -> &'static str {
-    if let Err(error) = serve(listener, routes, stop).await {
+    if let Err(error) = serve(listener, routes, tracer, stop).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the registry cannot serve");
     }
     "server"

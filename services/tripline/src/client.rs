@@ -1,14 +1,16 @@
 //! The public API, as the command line calls it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use tokio::time::timeout;
 use tripline_outbound::{Bounds, Fetched, Guard, Options};
 use url::{Host, Url};
 
@@ -21,11 +23,15 @@ const LOCAL_URL: &str = "http://127.0.0.1:8080";
 const ANSWER_MAX: Duration = Duration::from_secs(15 * 60);
 /// Largest answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long a stream of events may be silent.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Every network: it is the user who says what to call.
 const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// JSON.
 pub(crate) const JSON: &str = "application/json";
+/// Server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// Which server, and who is asking.
 #[derive(Debug, clap::Args)]
@@ -123,8 +129,48 @@ impl Client {
         if answer.status.is_success() { Ok(answer) } else { Err(refusal(&answer)) }
     }
 
+    /// Reads a stream of events piece by piece, until `take` has enough or the server ends it: what it says then.
+    pub(crate) async fn follow(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let request = self.request(Call { path, query, ..Call::default() }, EVENT_STREAM)?;
+        let answer = self.http.send(request).await.map_err(|error| self.unreachable(&error))?;
+        let (head, mut body) = answer.into_parts();
+        if !head.status.is_success() {
+            let said = Limited::new(body, ANSWER_BYTES_MAX).collect();
+            let said = timeout(SILENCE_MAX, said).await.ok().and_then(Result::ok);
+            let body = said.map(Collected::to_bytes).unwrap_or_default();
+            let (status, headers) = (head.status, head.headers);
+            return Err(refusal(&Fetched { status, headers, body, cut: false }));
+        }
+        // A server that is there says so more often than this.
+        while let Ok(Some(Ok(frame))) = timeout(SILENCE_MAX, body.frame()).await {
+            if let Some(piece) = frame.data_ref()
+                && take(piece)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     /// Calls, and gives back whatever is answered.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Fetched, Failure> {
+        let request = self.request(call, JSON)?;
+        let bounds = Bounds { deadline: ANSWER_MAX, body_bytes_max: ANSWER_BYTES_MAX };
+        let answer =
+            self.http.fetch(request, bounds).await.map_err(|error| self.unreachable(&error))?;
+        if answer.cut {
+            let why = format!("the answer has more than {ANSWER_BYTES_MAX} bytes");
+            return Err(Failure::Failed(why));
+        }
+        Ok(answer)
+    }
+
+    fn request(&self, call: Call<'_>, accept: &str) -> Result<Request<Full<Bytes>>, Failure> {
         let Call { method, path, query, headers, body } = call;
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -137,20 +183,12 @@ impl Client {
             .method(method)
             .uri(url.as_str())
             .header(AUTHORIZATION, &self.authorization)
-            .header(ACCEPT, JSON);
+            .header(ACCEPT, accept);
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let wrong = |error: http::Error| Failure::Failed(format!("cannot be sent: {error}"));
-        let request = request.body(Full::new(body)).map_err(wrong)?;
-        let bounds = Bounds { deadline: ANSWER_MAX, body_bytes_max: ANSWER_BYTES_MAX };
-        let answer =
-            self.http.fetch(request, bounds).await.map_err(|error| self.unreachable(&error))?;
-        if answer.cut {
-            let why = format!("the answer has more than {ANSWER_BYTES_MAX} bytes");
-            return Err(Failure::Failed(why));
-        }
-        Ok(answer)
+        request.body(Full::new(body)).map_err(wrong)
     }
 
     fn unreachable(&self, error: &tripline_outbound::Error) -> Failure {

@@ -6,6 +6,8 @@ pub(crate) mod invoke;
 pub(crate) mod publish;
 pub(crate) mod records;
 pub(crate) mod resources;
+pub(crate) mod tail;
+pub(crate) mod trigger;
 
 use std::io::Write;
 

@@ -35,6 +35,9 @@ pub(crate) struct DevArgs {
     /// Make a demo function, a watched folder and a trigger, and show each call.
     #[arg(long)]
     demo: bool,
+    /// Send the spans of sampled traces to the OpenTelemetry collector at this address (OTLP over gRPC).
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// How to log: json or text. With json, one line on standard output says when and where it is ready.
     #[arg(long, value_name = "FORMAT", value_parser = ["json", "text"])]
     log: Option<String>,
@@ -54,7 +57,11 @@ pub(crate) fn run(args: DevArgs) -> ExitCode {
     };
     // The demo shows calls; what the services say would bury them.
     let filter = if args.demo { "warn" } else { "info" };
-    let log = telemetry::Options { format, filter: filter.to_owned() };
+    let log = telemetry::Options {
+        format,
+        filter: filter.to_owned(),
+        otlp_endpoint: args.otlp_endpoint.clone(),
+    };
     let grace = Duration::from_secs(host::GRACE_SECONDS_DEFAULT);
     let process = host::Process { admin: args.admin, log, grace };
     host::serve(build_info!("tripline"), &SERVICES, process, async move |host| {

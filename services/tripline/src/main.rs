@@ -42,6 +42,8 @@ enum Command {
     Invoke(commands::invoke::InvokeArgs),
     Invocations(commands::records::InvocationsArgs),
     DeadLetters(commands::records::DeadLettersArgs),
+    Tail(commands::tail::TailArgs),
+    Trigger(commands::trigger::TriggerArgs),
 }
 
 fn main() -> ExitCode {
@@ -79,5 +81,7 @@ async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<()
         Command::Invoke(args) => commands::invoke::run(&mut session, &args).await,
         Command::Invocations(args) => commands::records::invocations(&mut session, &args).await,
         Command::DeadLetters(args) => commands::records::dead_letters(&mut session, &args).await,
+        Command::Tail(args) => commands::tail::run(&mut session, &args).await,
+        Command::Trigger(args) => commands::trigger::run(&mut session, &args).await,
     }
 }

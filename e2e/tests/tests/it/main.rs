@@ -5,3 +5,5 @@ mod demo;
 mod gaps;
 mod kill;
 mod main_job;
+mod tail;
+mod traces;

@@ -128,7 +128,12 @@ fn serve(listener: Listener, key: &Arc<ServiceKey>, stop: &CancellationToken) {
     let service =
         AuthServer::with_interceptor(Failing, Demand::new(Arc::clone(key), Arc::new(Noon)));
     let routes = tonic::service::Routes::new(service);
-    tokio::spawn(transport::serve(listener, routes, stop.clone()));
+    tokio::spawn(transport::serve(
+        listener,
+        routes,
+        tripline_trace::Tracer::default(),
+        stop.clone(),
+    ));
 }
 
 async fn channels(key: &Arc<ServiceKey>, stop: &CancellationToken) -> [Channel; 2] {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Addresses, Host, Process, bind, url};
 use crate::admin::{self, Admin};
+use crate::telemetry::otlp::Export;
 use crate::{BuildInfo, Context, args};
 
 /// How long the admin port may take to close. It closes last, so that a drain can be watched.
@@ -34,7 +35,15 @@ where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
     let Program { info, services, process } = program;
-    let context = Context::system(stop.clone());
+    let mut context = Context::system(stop.clone());
+    let exporting = match &process.log.otlp_endpoint {
+        Some(endpoint) => {
+            let (export, tracer) = Export::begin(endpoint, info, &context)?;
+            context.tracer = tracer;
+            Some(export)
+        }
+        None => None,
+    };
     services.iter().for_each(|service| context.health.expect(*service));
     register(&context, info);
     let listener = bind(process.admin)?;
@@ -53,6 +62,9 @@ where
 
     let outcome = drain(&context, process.grace, wire(host)).await;
     announcing.abort();
+    if let Some(export) = exporting {
+        export.end().await;
+    }
     last.cancel();
     if timeout(ADMIN_SHUTDOWN, admin).await.is_err() {
         tracing::warn!("the admin port did not close in time");

@@ -1,10 +1,13 @@
 //! In which of the content modes of the CloudEvents HTTP binding a request comes.
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use tripline_event::Event;
 
 use crate::body::media_type;
 use crate::refusal::Refusal;
+
+/// The header that a trace context travels in. Made from a text at each look-up, its name would be allocated anew.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(tripline_trace::TRACEPARENT);
 
 /// How the events stand in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ fn utf8(content_type: Option<&str>) -> Result<(), Refusal> {
 
 /// The `traceparent` of a request (W3C Trace Context, section 3.2) if it is one; anything else is left out.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
     let mut fields = text.split('-');
     let mut hex = |digits: usize| {
         let field = fields.next()?;

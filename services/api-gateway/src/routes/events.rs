@@ -12,6 +12,7 @@ use tripline_contracts::pb;
 use tripline_event::{Error, Event, Origin, limits, parse_batch};
 use tripline_kernel::{Classify as _, Fault};
 use tripline_runtime::Problem;
+use tripline_trace::{Kind as SpanKind, Span};
 
 use super::invocations::in_portions;
 use super::invocations::view::Invocation;
@@ -62,11 +63,13 @@ pub(super) async fn publish(
     let mode = Mode::of(request.headers(), content_type(&request)?)?;
     let name = named(&request, "bus", Kind::Bus)?;
     let bus = gateway.bus(caller.tenant, &name).await?;
+    let span = begin_span(&gateway, &name);
+    let below = span.as_ref().map(|span| span.context().to_string());
     let errand = Errand {
         tenant: caller.tenant,
         bus: &bus,
         origin: Origin::ApiKey(caller.api_key),
-        traceparent: traceparent(request.headers()),
+        traceparent: below.as_deref().or_else(|| traceparent(request.headers())),
     };
     if mode == Mode::Batch {
         let body = body::read(&request, payload, gateway.batch_limit()).await?;
@@ -83,6 +86,20 @@ pub(super) async fn publish(
     let outcomes = gateway.publisher.publish(&errand, &[&event]).await?;
     let events = outcomes.into_iter().map(|outcome| accepted(&event, outcome)).collect();
     Ok(HttpResponse::Accepted().json(Answer { events }))
+}
+
+/// The span of a publish of a sampled trace: what becomes of its events belongs below it.
+fn begin_span(gateway: &Gateway, bus: &str) -> Option<Span> {
+    if !gateway.tracer.is_on() {
+        return None;
+    }
+    let mut span =
+        gateway.tracer.below(tripline_trace::current(), SpanKind::Producer, "publish")?;
+    span.set("messaging.system", "tripline");
+    span.set("messaging.operation.name", "publish");
+    span.set("messaging.operation.type", "send");
+    span.set("messaging.destination.name", bus.to_owned());
+    Some(span)
 }
 
 /// A bad entry is rejected, not the batch.

@@ -1,5 +1,6 @@
 //! Invocations: what ran, runs and will run.
 
+mod tail;
 pub(super) mod view;
 
 use actix_web::web::Data;
@@ -16,6 +17,8 @@ use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
+pub(crate) use tail::TAILS_MAX;
+pub(super) use tail::tail;
 use view::Invocation;
 
 const STATES: [&str; 5] = ["pending", "running", "succeeded", "dead", "cancelled"];

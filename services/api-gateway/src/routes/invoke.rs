@@ -42,7 +42,10 @@ pub(super) async fn invoke(
         asynchronous,
         body,
         content_type,
-        traceparent: traceparent(request.headers()).unwrap_or_default().to_owned(),
+        traceparent: match tripline_trace::current() {
+            Some(context) => context.to_string(),
+            None => traceparent(request.headers()).unwrap_or_default().to_owned(),
+        },
     };
     let called = match send(&gateway, call.clone()).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -1,5 +1,6 @@
 //! Triggers.
 
+mod explain;
 pub(super) mod view;
 
 use actix_web::http::StatusCode;
@@ -18,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
+pub(super) use explain::explain;
 pub(super) use view::Trigger;
 use view::Wanted;
 

@@ -194,7 +194,12 @@ impl Wire {
         let (channel, incoming) = in_memory();
         let demand = Demand::new(self.key.clone(), self.clock.clone());
         let routes = Routes::new(InterceptedService::new(server, demand));
-        tokio::spawn(serve(Listener::Memory(incoming), routes, self.stop.clone()));
+        tokio::spawn(serve(
+            Listener::Memory(incoming),
+            routes,
+            tripline_trace::Tracer::default(),
+            self.stop.clone(),
+        ));
         InterceptedService::new(channel, Prove::new(self.key.clone(), self.clock.clone()))
     }
 }

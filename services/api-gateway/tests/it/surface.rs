@@ -111,6 +111,7 @@ fn table() -> Vec<Row> {
         puts(TRIGGER_AT, "/v1/triggers/t", TRIGGER),
         patches(TRIGGER_AT, "/v1/triggers/m"),
         acts(TRIGGER_AT, "DELETE", "/v1/triggers/m"),
+        reads("/v1/triggers/{name}/explain", "/v1/triggers/m/explain", Foreign::NotFound),
         acts("/v1/triggers/{name}/pause", "POST", "/v1/triggers/m/pause"),
         acts("/v1/triggers/{name}/resume", "POST", "/v1/triggers/m/resume"),
         Row { body: Some((JSON, UPDATE, DOCUMENT_TOO_LARGE)), document: true, ..minio },
@@ -119,6 +120,7 @@ fn table() -> Vec<Row> {
         reads("/v1/dead-letters", "/v1/dead-letters", Foreign::Empty),
         reads("/v1/dead-letters/{id}", dead_letter, Foreign::NotFound),
         reads("/v1/stats", "/v1/stats", Foreign::Zero),
+        reads("/v1/tail", "/v1/tail?trigger=m", Foreign::NotFound),
     ]
 }
 

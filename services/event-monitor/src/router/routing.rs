@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tripline_bus::{Lane, Offset, Record};
+use tripline_bus::{Lane, Offset, Record, Stream};
 use tripline_event::{
     Accepted, Frame, InvocationId, LaneEntry, LogEntry, Marker, Occurrence, Subject,
     TriggerDefinition,
 };
 use tripline_kernel::{Timestamp, Uid};
+use tripline_trace::{Kind, Span, Tracer};
 
 use super::definitions::{Change, Definitions};
 use super::lanes::{Confirmed, Lanes};
@@ -68,6 +69,7 @@ pub(crate) struct Routing {
     hits: Vec<Hit>,
     expired: u64,
     newest: Option<Timestamp>,
+    tracer: Tracer,
 }
 
 /// A frame that is being routed.
@@ -78,6 +80,8 @@ struct Cursor {
     entries: std::vec::IntoIter<Bytes>,
     /// The event that still has to go to the triggers in `Routing::hits`.
     fanning: Option<Fanning>,
+    /// Ends when that event has gone to all of them.
+    span: Option<Span>,
 }
 
 struct Fanning {
@@ -106,9 +110,15 @@ impl Routing {
             hits: Vec::new(),
             expired: 0,
             newest: None,
+            tracer: Tracer::default(),
         };
         routing.put_in_force(definitions);
         routing
+    }
+
+    /// Makes a span for each event of a sampled trace from here on.
+    pub(crate) fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Where the log is to be read from.
@@ -137,7 +147,7 @@ impl Routing {
         }
         let seq = self.progress.open();
         let entries = entries.into_iter();
-        self.cursor = Some(Cursor { seq, offset, index: 0, entries, fanning: None });
+        self.cursor = Some(Cursor { seq, offset, index: 0, entries, fanning: None, span: None });
         self.advance(terms)
     }
 
@@ -248,7 +258,7 @@ impl Routing {
         Ok(())
     }
 
-    fn meet(&mut self, accepted: Accepted, cursor: &mut Cursor, terms: &Terms) {
+    fn meet(&mut self, mut accepted: Accepted, cursor: &mut Cursor, terms: &Terms) {
         if accepted.accepted_at < terms.retained_from {
             self.expired += 1;
             return;
@@ -262,8 +272,16 @@ impl Routing {
         self.newest = Some(at);
         let bus = self.partition.stream.bus;
         let key_hash = accepted.event.key_hash();
+        let span = self.begin_span(&accepted);
         self.matching.ask(bus, &accepted, &mut self.hits);
+        if let Some(mut span) = span {
+            accepted.traceparent = Some(span.context().to_string().into());
+            let triggers = i64::try_from(self.hits.len()).unwrap_or(i64::MAX);
+            span.set("tripline.triggers", triggers);
+            cursor.span = Some(span);
+        }
         if self.hits.is_empty() {
+            cursor.span = None;
             return;
         }
         // What differs from trigger to trigger is filled in for each.
@@ -280,11 +298,24 @@ impl Routing {
         cursor.fanning = Some(Fanning { entry, key_hash });
     }
 
+    fn begin_span(&self, accepted: &Accepted) -> Option<Span> {
+        let traceparent = accepted.traceparent.as_deref();
+        let mut span = self.tracer.continued(traceparent, Kind::Consumer, "process")?;
+        span.set("messaging.system", "tripline");
+        span.set("messaging.operation.name", "process");
+        span.set("messaging.operation.type", "process");
+        span.set("messaging.message.id", accepted.event.id().to_owned());
+        let Stream { bus, partition } = self.partition.stream;
+        span.set("messaging.destination.name", bus.to_string());
+        span.set("messaging.destination.partition.id", partition.to_string());
+        Some(span)
+    }
+
     fn fan_out(&mut self, cursor: &mut Cursor) {
         let Some(Fanning { entry, key_hash }) = &mut cursor.fanning else { return };
         while self.lanes.has_room() {
             let Some(hit) = self.hits.pop() else {
-                cursor.fanning = None;
+                (cursor.fanning, cursor.span) = (None, None);
                 return;
             };
             let Hit { trigger, revision, function, subject } = hit;

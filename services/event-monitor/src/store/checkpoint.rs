@@ -1,11 +1,13 @@
 //! Checkpoints: how far each partition has been routed, and what was in force there.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Set};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+};
 use tripline_bus::{Offset, Stream};
 use tripline_kernel::Uid;
 
-use super::entity::checkpoint::{ActiveModel, Column, Entity};
+use super::entity::checkpoint::{ActiveModel, Column, Entity, Model};
 use super::{Error, Store, bytes, signed, unsigned};
 
 /// One partition of a bus, and whose it is.
@@ -68,13 +70,7 @@ impl Store {
         }
         let row = Entity::find().filter(of(partition)).one(&self.db).await?;
         let row = row.ok_or(Error::Damaged("checkpoint"))?;
-        let checkpoint = Checkpoint {
-            next: unsigned(row.next_offset),
-            dedupe_start: unsigned(row.dedupe_start),
-            accepted: unsigned(row.accepted),
-            deduplicated: unsigned(row.deduplicated),
-        };
-        Ok(Claimed { checkpoint, definitions: row.definitions })
+        Ok(row.into())
     }
 
     /// Events of a tenant taken in and copies dropped, before the checkpoints of all its partitions.
@@ -89,6 +85,20 @@ impl Store {
             (accepted + unsigned(more), copies + unsigned(more_copies))
         };
         Ok(counts.iter().fold((0, 0), add))
+    }
+
+    /// The checkpoints of all partitions of a bus that a router has begun, by number.
+    pub(crate) async fn routed(&self, tenant: Uid, bus: Uid) -> Result<Vec<(u16, Claimed)>, Error> {
+        let query = Entity::find()
+            .filter(Column::Tenant.eq(bytes(tenant)))
+            .filter(Column::Bus.eq(bytes(bus)))
+            .order_by_asc(Column::Partition);
+        let rows = query.all(&self.db).await?;
+        let routed = |row: Model| {
+            let partition = u16::try_from(row.partition).map_err(|_| Error::Damaged("checkpoint"));
+            Ok((partition?, row.into()))
+        };
+        rows.into_iter().map(routed).collect()
     }
 
     /// Writes a checkpoint; the definitions only where they have changed since they were last written.
@@ -116,6 +126,18 @@ impl Store {
             .exec(&self.db)
             .await?;
         if saved.rows_affected == 0 { Err(Error::Fenced) } else { Ok(()) }
+    }
+}
+
+impl From<Model> for Claimed {
+    fn from(row: Model) -> Self {
+        let checkpoint = Checkpoint {
+            next: unsigned(row.next_offset),
+            dedupe_start: unsigned(row.dedupe_start),
+            accepted: unsigned(row.accepted),
+            deduplicated: unsigned(row.deduplicated),
+        };
+        Self { checkpoint, definitions: row.definitions }
     }
 }
 

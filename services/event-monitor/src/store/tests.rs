@@ -109,6 +109,11 @@ async fn a_stale_checkpoint_is_refused(store: &Store) {
     store.save_checkpoint(partition, 6, later, Some(long.clone())).await.unwrap();
     assert_eq!(store.claim(partition, 6).await.unwrap().definitions, long);
 
+    let routed = store.routed(DEFAULT_TENANT, uid(1)).await.unwrap();
+    let routed: Vec<_> = routed.iter().map(|(partition, at)| (*partition, at.checkpoint)).collect();
+    assert_eq!(routed, [(3, later)]);
+    assert!(store.routed(uid(9), uid(1)).await.unwrap().is_empty(), "tenants are apart");
+
     let other = Partition { stream: Stream { bus: uid(2), partition: 0 }, ..partition };
     store.claim(other, 1).await.unwrap();
     store.save_checkpoint(other, 1, checkpoint, None).await.unwrap();

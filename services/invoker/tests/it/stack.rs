@@ -104,7 +104,12 @@ impl Stack {
             |channel| Client::new(channel, Prove::new(Arc::clone(&key), Arc::new(SystemClock)));
         let serve = |routes: Routes| {
             let (channel, incoming) = transport::in_memory();
-            let serving = transport::serve(Listener::Memory(incoming), routes, stop.clone());
+            let serving = transport::serve(
+                Listener::Memory(incoming),
+                routes,
+                tripline_trace::Tracer::default(),
+                stop.clone(),
+            );
             runtime.spawn(serving);
             prove(channel)
         };

@@ -82,7 +82,12 @@ impl Stack {
         let demand = Demand::new(Arc::clone(&key), clock.clone());
         let service = AuthServer::with_interceptor(Auth(Arc::clone(&world)), demand);
         let routes = tonic::service::Routes::new(service);
-        tokio::spawn(serve(Listener::Memory(auth_incoming), routes, auth_stop.clone()));
+        tokio::spawn(serve(
+            Listener::Memory(auth_incoming),
+            routes,
+            tripline_trace::Tracer::default(),
+            auth_stop.clone(),
+        ));
 
         let prove = Prove::new(Arc::clone(&key), clock);
         let (channel, incoming) = in_memory();

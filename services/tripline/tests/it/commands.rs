@@ -189,3 +189,74 @@ fn records_are_filtered_and_shown_with_their_attempts() {
         said.out
     );
 }
+
+#[test]
+fn a_trigger_is_explained_obstacles_first() {
+    let server = Receiver::start();
+    let told = json!({"name": "t", "state": "paused", "state_reason": "user",
+        "obstacles": ["it is paused: user\u{7}"], "unavailable": [],
+        "partitions": [{"partition": 0, "next_offset": 7, "accepted": 6, "deduplicated": 1, "in_force": true}],
+        "last_match": {"id": "1", "state": "dead", "created_at": "2026-01-01T00:00:00Z"},
+        "last_refusals": [{"id": "1", "event": {"source": "/s", "id": "e"}, "reason": "rejected",
+            "finished_at": "2026-01-01T00:00:01Z"}],
+        "target": {"function": "f", "state": "answering", "last_success_at": "2026-01-01T00:00:02Z",
+            "last_failure_at": null, "last_failure": null}});
+    server.always("/v1/triggers/t/explain", answer(&told));
+    let said = against(&server, &["trigger", "explain", "t"]);
+    assert_eq!(
+        said.out,
+        "Obstacle: it is paused: user\u{fffd}\n\n\
+         function        f\n\
+         function_state  answering\n\
+         last_failure    -\n\
+         last_match      1 dead 2026-01-01T00:00:00Z\n\
+         last_success    2026-01-01T00:00:02Z\n\
+         state           paused\n\
+         state_reason    user\n\n\
+         PARTITION  NEXT FRAME  EVENTS  COPIES  IN FORCE\n\
+         0          7           6       1       true\n\n\
+         REFUSED  EVENT  REASON    DIED\n\
+         1        e      rejected  2026-01-01T00:00:01Z\n",
+        "{}",
+        said.err
+    );
+    let said = against(&server, &["trigger", "explain", "t", "-o", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), told);
+}
+
+#[test]
+fn tail_tells_what_happens_and_rides_out_an_outage() {
+    let server = Receiver::start();
+    let item = |id: &str, state: &str| {
+        json!({"id": id, "event": {"source": "/s", "id": "e1"}, "trigger": "t", "function": "f", "state": state,
+            "created_at": "2026-01-01T00:00:00Z", "attempts": [{"status_code": 500, "error": null}]})
+    };
+    let stream = |items: &[Value]| {
+        let items = items.iter().map(|item| format!("event: invocation\ndata: {item}\n\n"));
+        let body = format!("event: ready\ndata: {{}}\n\n:\n\n{}", items.collect::<String>());
+        Answer::ok().header("content-type", "text/event-stream").body(body)
+    };
+    let busy = json!({"status": 503, "code": "service-unavailable", "title": "Away"});
+    server.script(
+        "/v1/tail",
+        [
+            stream(&[item("a", "pending")]),
+            Answer::status(503).body(busy.to_string()),
+            stream(&[item("a", "succeeded"), item("b", "dead")]),
+        ],
+    );
+    let said = against(&server, &["tail", "--trigger", "t", "--count", "2", "-o", "json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [item("a", "pending"), item("a", "succeeded")]);
+    assert_eq!(said.err.matches("asking it again").count(), 2, "{}", said.err);
+    let first = &server.requests()[0];
+    assert_eq!(first.query.as_deref(), Some("trigger=t"));
+    assert_eq!(first.header("accept"), Some("text/event-stream"));
+
+    let refused = json!({"status": 404, "code": "trigger-not-found", "title": "There is none"});
+    server.script("/v1/tail", [Answer::status(404).body(refused.to_string())]);
+    let said = against(&server, &["tail", "--trigger", "none"]);
+    assert_eq!((said.code, &*said.out), (1, ""), "{}", said.err);
+}

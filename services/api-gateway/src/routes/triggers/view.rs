@@ -161,7 +161,7 @@ impl Trigger {
     }
 }
 
-fn state(state: pb::TriggerState) -> Option<&'static str> {
+pub(super) fn state(state: pb::TriggerState) -> Option<&'static str> {
     match state {
         pb::TriggerState::Unspecified => None,
         pb::TriggerState::Activating => Some("activating"),

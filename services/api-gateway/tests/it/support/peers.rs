@@ -250,4 +250,24 @@ impl pb::monitor_server::Monitor for FakeMonitor {
         let (accepted, deduplicated) = if ours { (8, 5) } else { (0, 0) };
         Ok(Response::new(pb::EventStats { accepted, deduplicated }))
     }
+
+    async fn get_routing(
+        &self,
+        request: Request<pb::GetRoutingRequest>,
+    ) -> Result<Response<pb::Routing>, Status> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        let partition = |partition, definition_revision| pb::PartitionRouting {
+            partition,
+            next_offset: 7,
+            accepted: 6,
+            deduplicated: 1,
+            definition_revision,
+        };
+        let ours = is_ours(&request.get_ref().tenant);
+        let partitions =
+            if ours { vec![partition(0, None), partition(1, Some(1))] } else { vec![] };
+        Ok(Response::new(pb::Routing { partitions }))
+    }
 }

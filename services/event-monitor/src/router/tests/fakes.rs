@@ -317,6 +317,7 @@ impl World {
             metrics: metrics.register(crate::metrics::Metrics::register),
             board,
             limits: Limits { lanes: 3, entries_max: 5, dedupe_identities_max: 1000 },
+            tracer: tripline_trace::Tracer::default(),
         });
         Self { log, lanes, checkpoints, registry, draws, health, metrics, around }
     }
