@@ -51,8 +51,21 @@ pub(crate) async fn put(
     Ok(())
 }
 
+/// Puts objects until the server has one for sure, and answers its id: just after its start it still refuses some.
+pub(crate) async fn put_probe(bucket: &Bucket, ledger: &Ledger, round: u64) -> String {
+    let mut attempt = 0_u64;
+    loop {
+        let id = format!("{}-probe-{round}-{attempt}", Class::Object.name());
+        if put_one(bucket, ledger, &id).await {
+            return id;
+        }
+        attempt += 1;
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 /// Puts one object. Whether its server has it for sure.
-pub(crate) async fn put_one(bucket: &Bucket, ledger: &Ledger, id: &str) -> bool {
+async fn put_one(bucket: &Bucket, ledger: &Ledger, id: &str) -> bool {
     ledger.write(id);
     let stored = bucket.put(id, "object").await.is_ok();
     if stored {

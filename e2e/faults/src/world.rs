@@ -187,8 +187,7 @@ impl World {
             }
             self.arrived(Class::Probe, &ids).await?;
             if let Some(bucket) = &self.bucket {
-                let id = format!("{}-probe-{}", Class::Object.name(), self.rounds);
-                objects::put_one(bucket, &self.ledger, &id).await;
+                let id = objects::put_probe(bucket, &self.ledger, self.rounds).await;
                 self.arrived(Class::Object, &BTreeSet::from([id])).await?;
             }
             anyhow::Ok(())

@@ -30,20 +30,21 @@ pub(super) async fn kill_each(world: &mut World) -> anyhow::Result<()> {
 }
 
 /// SIGSTOP of each replica in turn until the other has taken over, then SIGCONT: it comes back with what it had under
-/// way, in the name of leases that others hold by then.
+/// way, in the name of leases that others hold by then. A frozen process keeps its connections, so servers that wait for
+/// it notice later than when it dies.
 pub(super) async fn freeze(world: &mut World, service: &str) -> anyhow::Result<()> {
     for replica in 0..2 {
         let stop = async |system: &mut System, _: &Ledger| {
             system.process(service, replica)?.process.pause()
         };
         let what = format!("SIGSTOP of {service}, replica {replica}");
-        let taken_over = world.strike_within(TWO_LEASES, &what, stop).await;
+        let taken_over = world.strike(&what, stop).await;
         // Also when it was not taken over: what it says then is told.
         world.system.process(service, replica)?.process.resume()?;
         taken_over?;
         let nothing = async |_: &mut System, _: &Ledger| Ok(());
         let what = format!("SIGCONT of {service}, replica {replica}");
-        world.strike_within(TWO_LEASES, &what, nothing).await?;
+        world.strike(&what, nothing).await?;
         world.system.ready().await?;
     }
     Ok(())
