@@ -45,9 +45,15 @@ load-split *arguments:
     cargo build --release --workspace
     cargo run --release --package tripline-load -- --edition split {{arguments}}
 
+# Faults under load, with a ledger of every event; `--list` names them. Results go to docs/reliability with `--out`.
+faults *arguments:
+    cargo build --workspace
+    cargo run --package tripline-faults -- {{arguments}}
+
 # Generated parts of the documentation and of deploy/.
 gen:
     cargo xtask performance
+    cargo xtask reliability
     cargo xtask config
 
 # An image for each program, with buildah on a base made by debootstrap (as root, on Debian).

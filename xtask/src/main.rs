@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "its configuration is the environment of the build")]
 
 mod arrows;
+mod generated;
 mod minio;
 mod packages;
 mod performance;
+mod reliability;
 mod test;
 mod tidy;
 
@@ -37,6 +39,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Writes the tables of docs/reliability.md from the result files beside it.
+    Reliability {
+        /// Only checks that they are up to date.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -46,6 +54,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Config => test::write_config(),
         Task::Performance { check } => performance::run(check),
+        Task::Reliability { check } => reliability::run(check),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

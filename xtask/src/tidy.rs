@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::{arrows, performance, root};
+use crate::{arrows, performance, reliability, root};
 
 /// Above this many lines a file is to be split.
 const FILE_LINES_MAX: usize = 600;
@@ -17,7 +17,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !faults.is_empty() {
         bail!("not tidy:\n  {}", faults.join("\n  "));
     }
-    performance::run(true)
+    performance::run(true)?;
+    reliability::run(true)
 }
 
 /// Every file below `folder` with this ending; none when there is no such folder.

@@ -1,12 +1,13 @@
 //! Starts the whole system as a stranger would, and speaks to it over its public API only.
 //!
-//! Used by the black-box tests beside it and by the load program.
+//! Used by the black-box tests beside it, by the fault tests and by the load program.
 
 mod api;
+mod balancer;
 mod system;
 
 pub use api::{Answer, Api};
-pub use system::{Edition, Running, System};
+pub use system::{Backends, Edition, Plan, Running, System};
 
 /// Shows a figure on standard error also when the test passes, past the capture of test output.
 pub fn say(text: &str) {

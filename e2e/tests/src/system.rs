@@ -1,6 +1,7 @@
 //! The whole system, in either edition, as processes of its own binaries.
 
-use std::net::TcpListener;
+mod split;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use tempfile::TempDir;
 use tripline_testkit::{Process, binary};
 
 use crate::Api;
+pub use split::Backends;
+use split::{Layout, SERVICES, free_port};
 
 /// How long a process may take to be ready on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(60);
@@ -25,27 +28,61 @@ pub enum Edition {
     Split,
 }
 
+/// What a system is made of.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// All in one process.
+    Embedded {
+        /// Where its data lies; in a directory of its own when there is none.
+        data: Option<PathBuf>,
+    },
+    /// Each service in processes of its own.
+    Split {
+        /// The servers that it uses.
+        backends: Backends,
+        /// How many processes of each service there are.
+        replicas: usize,
+        /// The service that is not started with the others.
+        without: Option<&'static str>,
+    },
+}
+
 /// One process of the system.
 pub struct Running {
     /// Such as `invoker`; `tripline` for the process that is all five.
     pub name: &'static str,
+    /// Which of the processes of this name.
+    pub replica: usize,
     /// The process.
     pub process: Process,
     /// `http://HOST:PORT` of its admin port.
     pub admin: String,
 }
 
+impl Running {
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not in time; shows its output.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        self.process.ready(&self.admin, READY_MAX).await.context(self.name)
+    }
+
+    /// The status that `/readyz` answers; nothing when it does not.
+    pub async fn readiness(&self) -> Option<u16> {
+        let answer = Api::new(&self.admin, "").get("/readyz").await;
+        answer.ok().map(|(status, _)| status.as_u16())
+    }
+}
+
 /// A running system. Killed when dropped.
 pub struct System {
     processes: Vec<Running>,
-    servers: Vec<(&'static str, u32)>,
-    url: String,
+    layout: Option<Layout>,
+    urls: Vec<String>,
     ready_after: Duration,
     _dir: TempDir,
 }
-
-/// The five services, in an order in which they may be started. Any order would do.
-const SERVICES: [&str; 5] = ["auth", "trigger-registry", "event-monitor", "invoker", "api-gateway"];
 
 impl System {
     /// Starts the system on data and servers of its own, and waits until every process is ready.
@@ -65,70 +102,67 @@ impl System {
     }
 
     async fn start_with(edition: Edition, collector: Option<&str>) -> anyhow::Result<Self> {
-        match edition {
-            Edition::Embedded => Self::embedded(collector).await,
-            Edition::Split => Self::split(collector).await,
-        }
-    }
-
-    async fn embedded(collector: Option<&str>) -> anyhow::Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let (http, admin) = (free_port()?, free_port()?);
-        let data = dir.path().join("data");
-        let mut arguments: Vec<std::ffi::OsString> = vec![
-            "dev".into(),
-            "--data".into(),
-            data.into_os_string(),
-            "--http".into(),
-            format!("127.0.0.1:{http}").into(),
-            "--admin".into(),
-            format!("127.0.0.1:{admin}").into(),
-            "--log".into(),
-            "json".into(),
-        ];
-        if let Some(endpoint) = collector {
-            arguments.extend(["--otlp-endpoint".into(), endpoint.into()]);
-        }
-        let environment = [("TRIPLINE_ADMIN_KEY", API_KEY)];
-        let begin = Instant::now();
-        let process = Process::start(binary("tripline")?, arguments, &environment).await?;
-        let admin = format!("http://127.0.0.1:{admin}");
-        let processes = vec![Running { name: "tripline", process, admin }];
-        let mut system = Self {
-            processes,
-            servers: Vec::new(),
-            url: format!("http://127.0.0.1:{http}"),
-            ready_after: Duration::ZERO,
-            _dir: dir,
+        let plan = match edition {
+            Edition::Embedded => Plan::Embedded { data: None },
+            Edition::Split => {
+                Plan::Split { backends: Backends::shared().await?, replicas: 1, without: None }
+            }
         };
+        let begin = Instant::now();
+        let mut system = Self::launch_with(plan, collector).await?;
         system.ready().await?;
         system.ready_after = begin.elapsed();
         Ok(system)
     }
 
-    async fn split(collector: Option<&str>) -> anyhow::Result<Self> {
+    /// Starts the processes of the system, and waits for nothing.
+    ///
+    /// # Errors
+    /// When a binary is not built or cannot be started.
+    pub async fn launch(plan: Plan) -> anyhow::Result<Self> {
+        Self::launch_with(plan, None).await
+    }
+
+    async fn launch_with(plan: Plan, collector: Option<&str>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let layout = Layout::new(dir.path(), collector).await?;
-        let begin = Instant::now();
-        let mut processes = Vec::new();
-        for (at, name) in SERVICES.into_iter().enumerate() {
-            let process = layout.start(at).await?;
-            processes.push(Running {
-                name,
-                process,
-                admin: format!("http://127.0.0.1:{}", layout.admin[at]),
-            });
+        match plan {
+            Plan::Embedded { data } => {
+                let data = data.unwrap_or_else(|| dir.path().join("data"));
+                let (running, url) = embedded(&data, collector).await?;
+                Ok(Self::of(vec![running], None, vec![url], dir))
+            }
+            Plan::Split { backends, replicas, without } => {
+                let layout = Layout::new(dir.path(), backends, replicas, collector).await?;
+                let mut processes = Vec::new();
+                for (at, name) in SERVICES.into_iter().enumerate() {
+                    for replica in (0..replicas).filter(|_| without != Some(name)) {
+                        processes.push(layout.start(at, replica).await?);
+                    }
+                }
+                let urls = layout.urls();
+                Ok(Self::of(processes, Some(layout), urls, dir))
+            }
         }
-        let mut system = Self {
-            processes,
-            servers: servers().await,
-            url: format!("http://127.0.0.1:{}", layout.http),
-            ready_after: Duration::ZERO,
-            _dir: dir,
-        };
-        system.ready().await?;
-        system.ready_after = begin.elapsed();
-        Ok(system)
+    }
+
+    fn of(
+        processes: Vec<Running>,
+        layout: Option<Layout>,
+        urls: Vec<String>,
+        dir: TempDir,
+    ) -> Self {
+        Self { processes, layout, urls, ready_after: Duration::ZERO, _dir: dir }
+    }
+
+    /// Starts the first process of a service that was left out.
+    ///
+    /// # Errors
+    /// When there is no such service, or it cannot be started.
+    pub async fn start_missing(&mut self, name: &str) -> anyhow::Result<()> {
+        let at = SERVICES.iter().position(|service| *service == name);
+        let (layout, at) = self.layout.as_ref().zip(at).context("no such service")?;
+        self.processes.push(layout.start(at, 0).await?);
+        Ok(())
     }
 
     /// How long it took from the start of the first process until every one was ready. The servers ran before that.
@@ -140,7 +174,7 @@ impl System {
     /// `http://HOST:PORT` of the public API.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.urls[0]
     }
 
     /// The administrator's API key.
@@ -152,7 +186,13 @@ impl System {
     /// A client of the public API.
     #[must_use]
     pub fn api(&self) -> Api {
-        Api::new(&self.url, API_KEY)
+        Api::new(self.url(), API_KEY)
+    }
+
+    /// A client of the public API of each replica.
+    #[must_use]
+    pub fn apis(&self) -> Vec<Api> {
+        self.urls.iter().map(|url| Api::new(url, API_KEY)).collect()
     }
 
     /// Every process.
@@ -161,10 +201,20 @@ impl System {
         &self.processes
     }
 
+    /// One process.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn process(&mut self, name: &str, replica: usize) -> anyhow::Result<&mut Running> {
+        let is_it = |running: &&mut Running| running.name == name && running.replica == replica;
+        let running = self.processes.iter_mut().find(is_it);
+        running.with_context(|| format!("no process is named {name} {replica}"))
+    }
+
     /// The process ids of the servers that the system uses, as far as they were started here.
     #[must_use]
     pub fn servers(&self) -> Vec<(&'static str, u32)> {
-        self.servers.clone()
+        self.layout.as_ref().map(Layout::servers).unwrap_or_default()
     }
 
     /// `kill -9` of one process, and its start anew. Returns when the new one has been started, not when it is ready.
@@ -172,8 +222,7 @@ impl System {
     /// # Errors
     /// When there is no such process, or it cannot be started.
     pub async fn kill_and_restart(&mut self, name: &str) -> anyhow::Result<()> {
-        let running = self.processes.iter_mut().find(|running| running.name == name);
-        let running = running.with_context(|| format!("no process is named {name}"))?;
+        let running = self.process(name, 0)?;
         running.process.kill().await?;
         running.process.restart().await
     }
@@ -184,7 +233,7 @@ impl System {
     /// When one does not in time; shows its output.
     pub async fn ready(&mut self) -> anyhow::Result<()> {
         for running in &mut self.processes {
-            running.process.ready(&running.admin, READY_MAX).await.context(running.name)?;
+            running.ready().await?;
         }
         Ok(())
     }
@@ -208,143 +257,33 @@ impl System {
     /// What every process has written to standard error, for the message of a failing test.
     #[must_use]
     pub fn output(&self) -> String {
-        let output =
-            |running: &Running| format!("== {}\n{}", running.name, running.process.output());
+        let output = |running: &Running| {
+            format!("== {} {}\n{}", running.name, running.replica, running.process.output())
+        };
         self.processes.iter().map(output).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// Where everything of the five processes is.
-struct Layout {
-    config: PathBuf,
-    http: u16,
-    grpc: [u16; 5],
-    admin: [u16; 5],
-    bus: String,
-    cache: String,
-    databases: Vec<String>,
-    collector: Option<String>,
-}
-
-impl Layout {
-    async fn new(dir: &Path, collector: Option<&str>) -> anyhow::Result<Self> {
-        let (mut grpc, mut admin) = ([0; 5], [0; 5]);
-        for port in grpc.iter_mut().chain(&mut admin) {
-            *port = free_port()?;
-        }
-        let mariadb = tripline_testkit::mariadb().await;
-        let mut databases = Vec::new();
-        for _ in SERVICES {
-            databases.push(mariadb.database().await?);
-        }
-        let layout = Self {
-            config: dir.to_owned(),
-            http: free_port()?,
-            grpc,
-            admin,
-            bus: tripline_testkit::rabbitmq().await.vhost().await?,
-            cache: tripline_testkit::redis().await.database(),
-            databases,
-            collector: collector.map(str::to_owned),
-        };
-        write_secret(&dir.join("bootstrap"), b"e2e-bootstrap-secret-of-32-bytes")?;
-        write_secret(&dir.join("master.key"), &[7; 32])?;
-        for at in 0..SERVICES.len() {
-            std::fs::write(layout.file(at), layout.config_of(at))?;
-        }
-        Ok(layout)
-    }
-
-    fn file(&self, at: usize) -> PathBuf {
-        self.config.join(format!("{}.toml", SERVICES[at]))
-    }
-
-    async fn start(&self, at: usize) -> anyhow::Result<Process> {
-        let arguments =
-            ["--config".into(), self.file(at).into_os_string(), "--log".into(), "json".into()];
-        Process::start(binary(&format!("tripline-{}", SERVICES[at]))?, arguments, &[]).await
-    }
-
-    fn config_of(&self, at: usize) -> String {
-        let file = |name: &str| toml_text(&self.config.join(name).display().to_string());
-        let grpc = |name: &str| {
-            SERVICES.iter().position(|service| *service == name).map_or(0, |at| self.grpc[at])
-        };
-        let peer = |key: &str, name: &str| format!("{key} = \"http://127.0.0.1:{}\"", grpc(name));
-        let peers = [
-            peer("registry", "trigger-registry"),
-            peer("monitor", "event-monitor"),
-            peer("invoker", "invoker"),
-            peer("auth", "auth"),
-        ];
-        let peers =
-            |of: &[usize]| of.iter().map(|at| peers[*at].clone()).collect::<Vec<_>>().join("\n");
-        let common = format!("bootstrap_secret_file = {}", file("bootstrap"));
-        let admin = format!("[admin]\naddr = \"127.0.0.1:{}\"", self.admin[at]);
-        let listen = format!("[grpc]\naddr = \"127.0.0.1:{}\"", self.grpc[at]);
-        let bus =
-            format!("[bus]\nkind = \"rabbitmq\"\n[bus.rabbitmq]\nuri = {}", toml_text(&self.bus));
-        let db = |table: &str| format!("[{table}.db]\nurl = {}", toml_text(&self.databases[at]));
-        let loopback = |table: &str| format!("[{table}]\nallow_cidrs = [\"127.0.0.0/8\"]");
-        let master_key = format!("master_key_file = {}", file("master.key"));
-        let mut parts = match SERVICES[at] {
-            "auth" => {
-                let key = format!("[auth]\nadmin_api_key = {}", toml_text(API_KEY));
-                vec![common, admin, listen, key, db("auth")]
-            }
-            "trigger-registry" => {
-                let peers = format!("[peers]\n{}", peers(&[3]));
-                let allowed = [loopback("outbound"), loopback("sources")].join("\n");
-                vec![common, master_key, admin, listen, peers, bus, allowed, db("registry")]
-            }
-            "event-monitor" => {
-                let peers = format!("[peers]\n{}", peers(&[0]));
-                vec![common, admin, listen, peers, bus, loopback("sources"), db("monitor")]
-            }
-            "invoker" => {
-                let peers = format!("[peers]\n{}", peers(&[0, 3]));
-                vec![common, admin, listen, peers, bus, loopback("outbound"), db("invoker")]
-            }
-            _ => {
-                let http = format!("[http]\naddr = \"127.0.0.1:{}\"", self.http);
-                let peers = format!("[peers]\n{}", peers(&[0, 1, 2, 3]));
-                let cache = format!(
-                    "[cache]\nkind = \"redis\"\n[cache.redis]\nurl = {}",
-                    toml_text(&self.cache)
-                );
-                vec![common, admin, http, peers, bus, cache]
-            }
-        };
-        if let Some(endpoint) = &self.collector {
-            parts.push(format!("[log]\notlp_endpoint = {}", toml_text(endpoint)));
-        }
-        parts.join("\n")
-    }
-}
-
-/// A TOML string. What the tests put there holds nothing that a basic string would not take.
-fn toml_text(text: &str) -> String {
-    format!("\"{text}\"")
-}
-
-/// Servers that somebody else runs have no process id here.
-async fn servers() -> Vec<(&'static str, u32)> {
-    let pids = [
-        ("RabbitMQ", tripline_testkit::rabbitmq().await.pid()),
-        ("MariaDB", tripline_testkit::mariadb().await.pid()),
-        ("Redis", tripline_testkit::redis().await.pid()),
+/// Starts the process that is all five.
+async fn embedded(data: &Path, collector: Option<&str>) -> anyhow::Result<(Running, String)> {
+    let (http, admin) = (free_port()?, free_port()?);
+    let mut arguments = vec![
+        "dev".into(),
+        "--data".into(),
+        data.as_os_str().to_owned(),
+        "--http".into(),
+        format!("127.0.0.1:{http}").into(),
+        "--admin".into(),
+        format!("127.0.0.1:{admin}").into(),
+        "--log".into(),
+        "json".into(),
     ];
-    pids.into_iter().filter_map(|(name, pid)| Some((name, pid.ok()?))).collect()
-}
-
-fn write_secret(file: &Path, secret: &[u8]) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(file, secret)?;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
-    Ok(())
-}
-
-/// A port that nobody listens on. A restarted process must find its old port, so port 0 will not do.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    if let Some(endpoint) = collector {
+        arguments.extend(["--otlp-endpoint".into(), endpoint.into()]);
+    }
+    let environment = [("TRIPLINE_ADMIN_KEY", API_KEY)];
+    let process = Process::start(binary("tripline")?, arguments, &environment).await?;
+    let admin = format!("http://127.0.0.1:{admin}");
+    let running = Running { name: "tripline", replica: 0, process, admin };
+    Ok((running, format!("http://127.0.0.1:{http}")))
 }

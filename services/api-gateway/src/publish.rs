@@ -24,8 +24,9 @@ pub(crate) use mode::{Mode, TRACEPARENT, traceparent};
 use crate::refusal::Refusal;
 use crate::snapshot::Bus;
 
-/// How long the log may take to confirm before the publisher is told to try again.
-const CONFIRM_WAIT: Duration = Duration::from_millis(2_500);
+/// How long the log may take to confirm before the publisher is told to try again: the publisher knows within 2 s, with
+/// some time for everything around it.
+const CONFIRM_WAIT: Duration = Duration::from_millis(1_800);
 /// Most notes to a slow cache under way at a time. What is over it is not noted: the router knows duplicates anyway.
 const NOTES_MAX: usize = 1_024;
 

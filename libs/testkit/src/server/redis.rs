@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
+
 use super::{Kind, Server};
 use crate::child::Spec;
 use crate::port::Port;
@@ -66,6 +68,17 @@ impl Server<Setup> {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}/0", self.kind.url)
+    }
+
+    /// Empties every database, as `FLUSHALL` does.
+    ///
+    /// # Errors
+    /// When the server does not say that it has, or was not started here.
+    pub async fn flush_all(&self) -> anyhow::Result<()> {
+        let (port, _) = self.kind.port.as_ref().context("Redis was not started here")?;
+        let said = wire::exchange(port.addr(), b"FLUSHALL\r\n").await;
+        ensure!(said == Some(*b"+OK"), "Redis did not flush: {said:?}");
+        Ok(())
     }
 
     /// The URL of a database that no other test of this binary uses. Database 0 is never given out.
