@@ -50,7 +50,7 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was done.
     pub steps: Vec<Step>,
-    /// What the programs were built from.
+    /// What the programs were built from; several where they differ.
     pub commit: String,
 }
 
@@ -248,8 +248,10 @@ impl World {
         let arrivals: Vec<_> = calls.iter().map(arrival).collect();
         let unsigned = self.receiver.invalid();
         let verdict = Verdict::of(&self.ledger, &arrivals, &dead, unsigned, stats);
-        let commit = self.system.versions().await?.first().map(|version| text(&version["commit"]));
-        Ok(Outcome { verdict, steps: self.steps, commit: commit.unwrap_or_default() })
+        let commits: BTreeSet<_> =
+            self.system.versions().await?.iter().map(|version| text(&version["commit"])).collect();
+        let commit = Vec::from_iter(commits).join(", ");
+        Ok(Outcome { verdict, steps: self.steps, commit })
     }
 }
 
