@@ -39,6 +39,8 @@ pub struct Running {
 pub struct System {
     processes: Vec<Running>,
     servers: Vec<(&'static str, u32)>,
+    /// Of the split edition, by service.
+    databases: Vec<(&'static str, String)>,
     url: String,
     ready_after: Duration,
     _dir: TempDir,
@@ -82,6 +84,7 @@ impl System {
         let mut system = Self {
             processes,
             servers: Vec::new(),
+            databases: Vec::new(),
             url: format!("http://127.0.0.1:{http}"),
             ready_after: Duration::ZERO,
             _dir: dir,
@@ -107,6 +110,7 @@ impl System {
         let mut system = Self {
             processes,
             servers: servers().await,
+            databases: SERVICES.into_iter().zip(layout.databases).collect(),
             url: format!("http://127.0.0.1:{}", layout.http),
             ready_after: Duration::ZERO,
             _dir: dir,
@@ -161,6 +165,32 @@ impl System {
         let running = running.with_context(|| format!("no process is named {name}"))?;
         running.process.kill().await?;
         running.process.restart().await
+    }
+
+    /// The URL of a service's database, in the split edition.
+    #[must_use]
+    pub fn database(&self, service: &str) -> Option<&str> {
+        let found = self.databases.iter().find(|(of, _)| *of == service);
+        found.map(|(_, url)| url.as_str())
+    }
+
+    /// One of the processes.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn process(&mut self, name: &str) -> anyhow::Result<&mut Process> {
+        let running = self.processes.iter_mut().find(|running| running.name == name);
+        Ok(&mut running.with_context(|| format!("no process is named {name}"))?.process)
+    }
+
+    /// Waits until one process says that it is ready.
+    ///
+    /// # Errors
+    /// When there is no such process, or it is not ready in time; shows its output.
+    pub async fn ready_process(&mut self, name: &str) -> anyhow::Result<()> {
+        let running = self.processes.iter_mut().find(|running| running.name == name);
+        let running = running.with_context(|| format!("no process is named {name}"))?;
+        running.process.ready(&running.admin, READY_MAX).await
     }
 
     /// Waits until every process says that it is ready.

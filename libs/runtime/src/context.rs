@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tripline_kernel::{Clock, Entropy};
 
-use crate::{Health, Metrics, SystemClock, SystemEntropy};
+use crate::{Abort, Health, Metrics, SystemClock, SystemEntropy};
 
 /// What a service is given by the process it runs in: time, randomness, the word to stop, a place to report.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct Context {
     pub health: Health,
     /// Where the service registers its metrics.
     pub metrics: Metrics,
+    /// Told of each step of the binding protocol, where a test may want the process to die.
+    pub abort: Abort,
 }
 
 impl Context {
@@ -36,6 +38,7 @@ impl Context {
             tasks: TaskTracker::new(),
             health: Health::default(),
             metrics: Metrics::default(),
+            abort: Abort::default(),
         }
     }
 }

@@ -18,7 +18,12 @@ async fn run_with<W>(stop: CancellationToken, grace: Duration, wire: W) -> anyho
 where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
-    let program = Program { info: INFO, services: &["sample"], process: process(grace) };
+    let program = Program {
+        info: INFO,
+        services: &["sample"],
+        process: process(grace),
+        abort: Abort::default(),
+    };
     tokio::time::timeout(DEADLINE, supervise(program, stop, wire)).await.expect("it ends in time")
 }
 
