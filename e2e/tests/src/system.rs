@@ -211,6 +211,13 @@ impl System {
         running.with_context(|| format!("no process is named {name} {replica}"))
     }
 
+    /// The URL of a service's database, in the split edition.
+    #[must_use]
+    pub fn database(&self, service: &str) -> Option<&str> {
+        let at = SERVICES.iter().position(|name| *name == service)?;
+        self.layout.as_ref()?.database(at)
+    }
+
     /// The process ids of the servers that the system uses, as far as they were started here.
     #[must_use]
     pub fn servers(&self) -> Vec<(&'static str, u32)> {

@@ -17,10 +17,14 @@ use tripline_kernel::Fault;
 
 use layer::Layer;
 
+use crate::{Abort, Step};
+
 pub use leaf::{Leaf, leaves};
 
 /// Environment variables that are configuration begin with this.
 pub const ENV_PREFIX: &str = "TRIPLINE_";
+/// Names the step at which the process is to die.
+const ABORT_AT: &str = "TRIPLINE_ABORT_AT";
 /// Most faults that are looked for before giving up.
 const FAULTS_MAX: usize = 64;
 
@@ -107,6 +111,16 @@ pub fn load<T: DeserializeOwned + Validate>(
     let text = |name: std::ffi::OsString| name.into_string().ok();
     let variables = std::env::vars_os().filter_map(|(key, value)| Some((text(key)?, text(value)?)));
     load_from(file, variables, overrides)
+}
+
+/// Where `TRIPLINE_ABORT_AT` says that the process is to die. It is for tests and no key of any configuration.
+///
+/// # Errors
+/// When it names no step.
+pub fn abort_at() -> Result<Abort, Error> {
+    let Some(name) = std::env::var_os(ABORT_AT) else { return Ok(Abort::default()) };
+    let step = name.to_string_lossy().parse::<Step>();
+    step.map(Abort::at).map_err(|error| Error { faults: vec![format!("{ABORT_AT}: {error}")] })
 }
 
 /// As [`load`], from these environment variables.

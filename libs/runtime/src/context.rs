@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use tripline_kernel::{Clock, Entropy};
 use tripline_trace::Tracer;
 
-use crate::{Health, Metrics, SystemClock, SystemEntropy};
+use crate::{Abort, Health, Metrics, SystemClock, SystemEntropy};
 
 /// What a service is given by the process it runs in: time, randomness, the word to stop, a place to report.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Makes the spans of sampled traces; off unless a collector is configured.
     pub tracer: Tracer,
+    /// Told of each step of the binding protocol, where a test may want the process to die.
+    pub abort: Abort,
 }
 
 impl Context {
@@ -40,6 +42,7 @@ impl Context {
             health: Health::default(),
             metrics: Metrics::default(),
             tracer: Tracer::default(),
+            abort: Abort::default(),
         }
     }
 }

@@ -161,6 +161,10 @@ pub fn serve<W>(info: BuildInfo, services: &[&str], process: Process, wire: W) -
 where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
+    let abort = match config::abort_at() {
+        Ok(abort) => abort,
+        Err(error) => return refuse(&error),
+    };
     let runtime = match begin(&process.log) {
         Ok(runtime) => runtime,
         Err(code) => return code,
@@ -168,7 +172,7 @@ where
     let stop = CancellationToken::new();
     let outcome = runtime.block_on(async {
         signals::cancel_on_signal(stop.clone())?;
-        let program = supervise::Program { info, services, process };
+        let program = supervise::Program { info, services, process, abort };
         supervise::supervise(program, stop, wire).await
     });
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);

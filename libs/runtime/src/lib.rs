@@ -3,6 +3,7 @@
 //! A program's `main` calls [`host::run`] (one service) or [`host::serve`] (several); a service library takes a
 //! [`Context`] and, where it answers HTTP, turns its errors into [`Problem`]s.
 
+mod abort;
 pub mod admin;
 mod args;
 mod build;
@@ -17,6 +18,7 @@ pub mod secret;
 mod system;
 pub mod telemetry;
 
+pub use abort::{Abort, Step, UnknownStep};
 pub use build::BuildInfo;
 pub use context::Context;
 pub use health::{Check, Health, NotReady};

@@ -71,6 +71,12 @@ impl Process {
         Ok(())
     }
 
+    /// From the next start on, this variable has this value, or is not set.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.spec.env.retain(|(known, _)| known.as_os_str() != name);
+        self.spec.env.extend(value.map(|value| (name.into(), value.into())));
+    }
+
     /// The first line of its standard output since the last start, read as JSON: our binaries write one when ready.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use tripline_contracts::{convert, pb, to_status};
 use tripline_kernel::Classify as _;
 use tripline_runtime::problem::Chain;
+use tripline_runtime::{Abort, Context, Step};
 use tripline_signing::ApiKey;
 
 use crate::Error;
@@ -20,11 +21,13 @@ pub(crate) struct Service {
     store: Store,
     tasks: TaskTracker,
     stop: CancellationToken,
+    abort: Abort,
 }
 
 impl Service {
-    pub(crate) fn new(store: Store, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { store, tasks, stop }
+    pub(crate) fn new(store: Store, context: &Context) -> Self {
+        let Context { tasks, stop, abort, .. } = context.clone();
+        Self { store, tasks, stop, abort }
     }
 }
 
@@ -54,6 +57,7 @@ impl pb::auth_server::Auth for Service {
         let relation = convert::uid("relation_uid", &request.relation_uid)?;
         let binding = binding(&request.tenant, request.subject.as_ref(), &request.function_uid)?;
         let rule = self.store.grant(relation, binding).await.map_err(|error| refuse(&error))?;
+        self.abort.reached(Step::RuleGranted);
         Ok(Response::new(rule.into()))
     }
 
@@ -65,6 +69,7 @@ impl pb::auth_server::Auth for Service {
         let tenant = convert::uid("tenant", &request.tenant)?;
         let relation = convert::uid("relation_uid", &request.relation_uid)?;
         let ended = self.store.revoke(tenant, relation).await.map_err(|error| refuse(&error))?;
+        self.abort.reached(Step::RuleRevoked);
         let ended_rule_uid = ended.map(|uid| uid.to_string());
         Ok(Response::new(pb::RevokeResponse { ended_rule_uid }))
     }

@@ -53,7 +53,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     if store.is_shared() {
         context.tasks.spawn(poll::run(store.clone(), database, context.stop.clone()));
     }
-    let service = Service::new(store, context.tasks.clone(), context.stop.clone());
+    let service = Service::new(store, &context);
     let demand = Demand::new(ports.service_key, context.clock);
     let routes = Routes::new(InterceptedService::new(AuthServer::new(service), demand));
     transport::serve(ports.listener, routes, context.tracer, context.stop)

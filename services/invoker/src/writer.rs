@@ -289,13 +289,12 @@ impl Writer {
         let mut due: HashMap<Uid, Timestamp> = HashMap::new();
         for record in records {
             match record.outcome {
-                Outcome::Pending { at: Some(at), .. } => {
-                    let earliest = due.entry(record.function).or_insert(at);
-                    *earliest = at.min(*earliest);
-                }
-                Outcome::Pending { at: None, .. } => {
-                    if let Some(chore) = record.trigger.and_then(|uid| self.overtaken(uid, record))
-                    {
+                Outcome::Pending { at, .. } => {
+                    if let Some(at) = at {
+                        let earliest = due.entry(record.function).or_insert(at);
+                        *earliest = at.min(*earliest);
+                    }
+                    if let Some(chore) = self.overtaken(record, at.is_none()) {
                         self.chores.put(chore);
                     }
                 }
@@ -307,15 +306,21 @@ impl Writer {
         }
     }
 
-    /// What a parked row missed: its trigger was resumed or deleted before the row was there to be found.
-    fn overtaken(&self, trigger: Uid, record: &Record) -> Option<Chore> {
+    /// What a row that is pending again has missed: its function or trigger was deleted, or its trigger resumed while it
+    /// was to be parked, before the row was there to be found.
+    fn overtaken(&self, record: &Record, parked: bool) -> Option<Chore> {
+        if let Known::Gone = self.snapshot.function(record.function) {
+            let group = Group::Function(record.function);
+            return Some(Chore::Cancel(group, record.tenant, reason::FUNCTION_GONE));
+        }
+        let trigger = record.trigger?;
         let group = Group::Trigger(trigger);
         let cancel = Some(Chore::Cancel(group, record.tenant, reason::TRIGGER_GONE));
         match self.snapshot.trigger(trigger) {
             Known::Gone => cancel,
             Known::Is(known) => match known.standing {
                 Standing::Deleting => cancel,
-                Standing::Running if !self.snapshot.is_paused_here(trigger) => {
+                Standing::Running if parked && !self.snapshot.is_paused_here(trigger) => {
                     Some(Chore::MakeDue(group))
                 }
                 Standing::Running | Standing::Paused => None,

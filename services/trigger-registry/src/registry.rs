@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tripline_kernel::{Clock, Entropy, Fault, Name, TenantUid, Uid};
+use tripline_runtime::Abort;
 use tripline_source as source;
 use tripline_target as target;
 
@@ -45,6 +46,7 @@ pub(crate) struct Registry {
     pub(crate) apply_wait: Duration,
     /// An answer does not wait for a relay that was told to stop.
     pub(crate) stop: CancellationToken,
+    pub(crate) abort: Abort,
 }
 
 impl Registry {

@@ -24,6 +24,7 @@ use tripline_bus::{EventLog, Gatherer};
 use tripline_contracts::pb::auth_client::AuthClient;
 use tripline_contracts::transport::Client;
 use tripline_kernel::{Classify as _, Entropy, Uid};
+use tripline_runtime::Abort;
 
 use crate::metrics::Metrics;
 use crate::store::{self, Entry, Store, Task};
@@ -64,6 +65,7 @@ pub(crate) struct Relay {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settled: Settled,
     pub(crate) metrics: Metrics,
+    pub(crate) abort: Abort,
 }
 
 impl Relay {

@@ -116,6 +116,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         entropy: Arc::clone(&entropy),
         settled: settled.clone(),
         metrics,
+        abort: context.abort,
     };
     let registry = Arc::new(Registry {
         store: store.clone(),
@@ -127,6 +128,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         settled,
         apply_wait: options.apply_wait(),
         stop: stop.clone(),
+        abort: context.abort,
     });
     registry.make_default_bus().await.map_err(|error| Error::Start(Box::new(error)))?;
     database.ready();

@@ -129,6 +129,11 @@ impl Layout {
         self.backends.servers.clone()
     }
 
+    /// The URL of the database of the service at this place in [`SERVICES`].
+    pub(super) fn database(&self, at: usize) -> Option<&str> {
+        self.backends.databases.get(at).map(String::as_str)
+    }
+
     /// Starts one replica of the service at this place in [`SERVICES`].
     pub(super) async fn start(&self, at: usize, replica: usize) -> anyhow::Result<Running> {
         let file = self.file(at, replica).into_os_string();

@@ -1,5 +1,6 @@
 //! Black-box tests of the whole system, in both editions.
 
+mod abort;
 mod bad_input;
 mod demo;
 mod gaps;

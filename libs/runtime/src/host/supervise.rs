@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Addresses, Host, Process, bind, url};
 use crate::admin::{self, Admin};
 use crate::telemetry::otlp::Export;
-use crate::{BuildInfo, Context, args};
+use crate::{Abort, BuildInfo, Context, args};
 
 /// How long the admin port may take to close. It closes last, so that a drain can be watched.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
@@ -23,6 +23,7 @@ pub(super) struct Program<'a> {
     pub(super) info: BuildInfo,
     pub(super) services: &'a [&'a str],
     pub(super) process: Process,
+    pub(super) abort: Abort,
 }
 
 /// Runs what `wire` starts until `stop` is cancelled or it ends, then drains within the grace period.
@@ -34,8 +35,8 @@ pub(super) async fn supervise<W>(
 where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
-    let Program { info, services, process } = program;
-    let mut context = Context::system(stop.clone());
+    let Program { info, services, process, abort } = program;
+    let mut context = Context { abort, ..Context::system(stop.clone()) };
     let exporting = match &process.log.otlp_endpoint {
         Some(endpoint) => {
             let (export, tracer) = Export::begin(endpoint, info, &context)?;

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::supervise::{Program, supervise};
 use super::*;
+use crate::Abort;
 
 const INFO: BuildInfo = BuildInfo { version: "1.2.3", commit: "abc", service: "sample" };
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -18,7 +19,12 @@ async fn run_with<W>(stop: CancellationToken, grace: Duration, wire: W) -> anyho
 where
     W: AsyncFnOnce(Host) -> anyhow::Result<()>,
 {
-    let program = Program { info: INFO, services: &["sample"], process: process(grace) };
+    let program = Program {
+        info: INFO,
+        services: &["sample"],
+        process: process(grace),
+        abort: Abort::default(),
+    };
     tokio::time::timeout(DEADLINE, supervise(program, stop, wire)).await.expect("it ends in time")
 }
 

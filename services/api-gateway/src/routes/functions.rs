@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tripline_contracts::pb;
 use tripline_runtime::Problem;
 
+use super::invocations::in_portions;
 use super::resource::{Resource, Target};
 use crate::answer::{Meta, Page, page};
 use crate::document::{Document, Fields};
@@ -127,12 +128,58 @@ impl Resource for Function {
         #[derive(Serialize)]
         struct Answer {
             deleted: Vec<Deleted>,
+            cancelled: Cancelled,
         }
         let mut registry = gateway.peers.registry.clone();
+        let read = pb::GetRequest { tenant: delete.tenant.clone(), name: delete.name.clone() };
+        let function = answer(READ_WAIT, registry.get_function(read)).await?;
+        let uid = function.meta.map(|meta| meta.uid).unwrap_or_default();
+        let cancelled = Cancelled::pending(gateway, delete.tenant.clone(), uid).await;
         let gone = answer(WRITE_WAIT, registry.delete_function(delete)).await?;
         let deleted =
             |gone: pb::Deleted| Deleted { kind: gone.kind, name: gone.name, uid: gone.uid };
         let deleted = gone.deleted.into_iter().map(deleted).collect();
-        Ok(HttpResponse::Ok().json(Answer { deleted }))
+        Ok(HttpResponse::Ok().json(Answer { deleted, cancelled }))
+    }
+}
+
+/// Most invocations that the answer to a deletion lists.
+const CANCELLED_SHOWN_MAX: u32 = 500;
+
+/// What waited for a function when its deletion began: the invoker cancels it as soon as it hears of the deletion. An
+/// invocation of which an attempt has just begun may end otherwise.
+#[derive(Debug, Serialize)]
+struct Cancelled {
+    /// Their ids, the newest first.
+    invocations: Vec<String>,
+    /// False when there are more, or when the invoker could not say: the deletion does not wait for it.
+    complete: bool,
+}
+
+impl Cancelled {
+    async fn pending(gateway: &Gateway, tenant: String, function_uid: String) -> Self {
+        let read = pb::ListInvocationsRequest {
+            tenant,
+            function_uid: Some(function_uid),
+            state: Some("pending".to_owned()),
+            limit: CANCELLED_SHOWN_MAX,
+            ..pb::ListInvocationsRequest::default()
+        };
+        let found = in_portions(read, |read| async {
+            answer(READ_WAIT, gateway.peers.invoker.clone().list_invocations(read)).await
+        });
+        match found.await {
+            Ok(list) => Self {
+                complete: list.next_cursor.is_empty(),
+                invocations: list.items.into_iter().map(|found| found.id).collect(),
+            },
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what waits for a function that is being deleted cannot be listed"
+                );
+                Self { invocations: Vec::new(), complete: false }
+            }
+        }
     }
 }

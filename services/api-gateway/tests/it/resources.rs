@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use tripline_contracts::pb;
 use tripline_kernel::Fault;
 
 use crate::support::Stack;
@@ -30,10 +31,16 @@ async fn a_function_is_made_replaced_read_and_deleted() {
     let list = stack.get("/v1/functions").await.json();
     assert_eq!((list["items"].as_array().unwrap().len(), &list["next_cursor"]), (1, &json!(null)));
 
+    let waiting = |id: &str| pb::Invocation { id: id.to_owned(), ..pb::Invocation::default() };
+    *stack.invoker.invocations.lock().unwrap() = vec![waiting("second"), waiting("first")];
     let deleted = stack.request("DELETE", "/v1/functions/f").send().await;
     assert_eq!(deleted.status, 200);
     let gone = json!({"kind": "function", "name": "f", "uid": made.json()["uid"]});
-    assert_eq!(deleted.json(), json!({"deleted": [gone]}));
+    let cancelled = json!({"invocations": ["second", "first"], "complete": true});
+    assert_eq!(deleted.json(), json!({"deleted": [gone], "cancelled": cancelled}));
+    let asked = stack.invoker.lists.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(asked.function_uid.as_deref(), made.json()["uid"].as_str());
+    assert_eq!(asked.state.as_deref(), Some("pending"));
     stack.get("/v1/functions/f").await.problem(404, "function-not-found");
 }
 

@@ -63,6 +63,11 @@ async fn a_bad_configuration_is_told_whole_and_ends_with_78() {
     let missing = ["--config", &config, "--set", "bootstrap_secret_file=/nowhere"];
     let mut process = Process::start(PROGRAM, missing, &[]).await.unwrap();
     assert_eq!(process.wait(DEADLINE).await.unwrap().code(), Some(78), "{}", process.output());
+
+    let no_step = [("TRIPLINE_ABORT_AT", "rule-lost")];
+    let mut process = Process::start(PROGRAM, ["--config", &config], &no_step).await.unwrap();
+    assert_eq!(process.wait(DEADLINE).await.unwrap().code(), Some(78));
+    assert!(process.stderr().contains("rule-granted, "), "{}", process.output());
 }
 
 #[tokio::test]

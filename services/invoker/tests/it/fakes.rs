@@ -290,8 +290,10 @@ impl Auth for Shared<FakeAuth> {
         let matches = |rule: &&Rule| {
             rule.subject == wanted.subject && rule.function_uid == wanted.function_uid
         };
-        let hidden = self.0.hidden.lock().unwrap();
-        let found = hidden.iter().find(matches).cloned();
+        // Those of the stream may not have arrived there yet.
+        let mut known = self.0.hidden.lock().unwrap().clone();
+        known.extend(self.0.feed.all().into_iter().filter_map(|change| change.rule));
+        let found = known.iter().find(matches).cloned();
         found.map(Response::new).ok_or_else(|| Status::not_found("no such rule"))
     }
 

@@ -1,6 +1,7 @@
 //! What is not known yet waits; what is known to be gone ends; nobody else's lane is held.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tripline_bus::{Lane, WorkQueue as _};
@@ -118,6 +119,30 @@ async fn a_deleted_function_takes_its_waiting_rows_along() {
     stack.registry.delete(Resource::Function(function));
     let ended = stack.wait_for_states(&way, &["cancelled"]).await;
     assert_eq!(ended[0].reason, "function-gone");
+}
+
+#[tokio::test]
+async fn an_attempt_under_way_when_its_function_is_deleted_leaves_nothing_to_be_retried() {
+    let stack = Stack::start().await;
+    let way = stack.unknown_way("f");
+    stack.put_function(&way, 4);
+    stack.auth.put(rule(&way));
+    let mut patient = trigger(&way, TriggerState::Active);
+    patient.delivery.as_mut().unwrap().backoff_base_ms = 600_000;
+    patient.delivery.as_mut().unwrap().backoff_max_ms = 600_000;
+    stack.registry.put(Resource::Trigger(patient));
+    let failing = tripline_testkit::Answer::status(503).after(Duration::from_millis(300));
+    stack.receiver.always(&way.path, failing);
+    stack.hand_over(&way, &["e1"]).await;
+    stack.receiver.wait_for(1, DEADLINE).await.unwrap();
+    let function = tripline_contracts::pb::Function {
+        meta: Some(crate::stack::meta("f", way.function)),
+        ..tripline_contracts::pb::Function::default()
+    };
+    stack.registry.delete(Resource::Function(function));
+    let ended = stack.wait_for_states(&way, &["cancelled"]).await;
+    assert_eq!((ended[0].reason.as_str(), ended[0].attempts.len()), ("function-gone", 1));
+    stack.wait_until_settled(1).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tripline_kernel::{Name, TenantUid, Uid};
+use tripline_runtime::Step;
 
 use super::triggers::revoke_earlier;
 use super::{Error, Registry};
@@ -79,6 +80,8 @@ impl Registry {
         let function = found.ok_or_else(|| Error::not_found(Kind::Function, name.as_str()))?;
         condition.check(Kind::Function, name, Some(&function.meta))?;
         let mut triggers = store::using_function(write.db(), tenant, function.meta.uid).await?;
+        // Before its triggers, as watchers see it: what is cancelled then says that the function is gone.
+        write.remove(&function).await?;
         let mut relations = Vec::new();
         for trigger in &mut triggers {
             relations.extend(self.begin_removal(&mut write, trigger).await?);
@@ -86,12 +89,12 @@ impl Registry {
         // Triggers that invoked it once, and live on with another function.
         let mut earlier = store::relations_to(write.db(), tenant, function.meta.uid).await?;
         earlier.retain(|earlier| relations.iter().all(|going| going.uid != earlier.uid));
-        write.remove(&function).await?;
         revoke_earlier(&mut write, &function.meta, &earlier).await?;
         relations.extend(earlier);
         let bound: Vec<Trigger> =
             store::with_uids(write.db(), relations.iter().map(|r| r.trigger).collect()).await?;
         write.commit().await?;
+        self.abort.reached(Step::FunctionDeleted);
         tracing::info!(
             function.name = %name,
             function.uid = %function.meta.uid,

@@ -1,6 +1,7 @@
 //! A trigger and the source of the same name that it goes by, as one: both are written, or neither.
 
 use tripline_kernel::{Name, TenantUid};
+use tripline_runtime::Step;
 
 use super::sources::remove_source;
 use super::triggers::{PutTrigger, stored_trigger, told};
@@ -60,6 +61,7 @@ impl Registry {
             write.keep_answer(key, encode(put)).await?;
         }
         write.commit().await?;
+        self.abort.reached(Step::TriggerStored);
         told(&pair.trigger, created);
         let PutTrigger { trigger, applied, .. } = self.in_force(pair.trigger, created).await?;
         let relation = relation_of(self.store.db(), &trigger).await.unwrap_or(pair.relation);
@@ -127,6 +129,7 @@ impl Registry {
             Err(error) => return Err(error),
         };
         write.commit().await?;
+        self.abort.reached(Step::RemovalStored);
         tracing::info!(trigger.name = %name, "trigger '{name}' and its source are being deleted");
         self.settle([trigger.meta.uid].into_iter().chain(source).collect()).await;
         Ok(())

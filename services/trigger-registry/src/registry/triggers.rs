@@ -9,6 +9,7 @@ pub(super) use put::{PutTrigger, told};
 use std::time::Duration;
 
 use tripline_kernel::{Name, TenantUid, Uid};
+use tripline_runtime::Step;
 
 use super::{Error, Registry};
 use crate::bus::Bus;
@@ -34,6 +35,7 @@ impl Registry {
         if trigger.state != State::Deleting {
             self.begin_removal(&mut write, &mut trigger).await?;
             write.commit().await?;
+            self.abort.reached(Step::RemovalStored);
             tracing::info!(
                 trigger.name = %name,
                 trigger.uid = %trigger.meta.uid,

@@ -8,6 +8,7 @@ use tripline_bus::Retention;
 use tripline_contracts::{convert, pb};
 use tripline_event::{LogEntry, Marker, TriggerDefinition};
 use tripline_kernel::{Classify, ErrorKind, TenantUid, Uid, backoff};
+use tripline_runtime::Step;
 
 use super::Relay;
 use crate::bus::{Bus, streams};
@@ -82,15 +83,21 @@ impl Relay {
             }
             Task::Apply { bus, partitions, grant, definition } => {
                 let granted = match grant {
-                    Some(grant) => Some((grant.relation, self.grant(entry.tenant, grant).await?)),
+                    Some(grant) => {
+                        let rule = self.grant(entry.tenant, grant).await?;
+                        self.abort.reached(Step::TriggerGranted);
+                        Some((grant.relation, rule))
+                    }
                     None => None,
                 };
                 let marker = trigger_marker(entry, Some(definition.clone()));
                 self.mark(*bus, *partitions, marker).await?;
+                self.abort.reached(Step::TriggerMarked);
                 self.applied(entry, granted).await
             }
             Task::Remove { bus, partitions, revoke } => {
                 self.mark(*bus, *partitions, trigger_marker(entry, None)).await?;
+                self.abort.reached(Step::RemovalMarked);
                 self.revoke(entry.tenant, revoke).await?;
                 self.removed(entry, revoke).await
             }
@@ -142,8 +149,17 @@ impl Relay {
 
     /// Appends the marker to every partition of the bus.
     async fn mark(&self, bus: Uid, partitions: u16, marker: Marker) -> Result<(), Error> {
+        let step = match &marker {
+            Marker::Begin => None,
+            Marker::Trigger { definition: Some(_), .. } => Some(Step::TriggerPartlyMarked),
+            Marker::Trigger { definition: None, .. } => Some(Step::RemovalPartlyMarked),
+        };
         let entry = LogEntry::Marker(marker).encode();
-        let append = |stream| self.markers.append(stream, entry.clone());
+        let append = async |stream| {
+            self.markers.append(stream, entry.clone()).await?;
+            step.into_iter().for_each(|step| self.abort.reached(step));
+            Ok::<_, tripline_bus::Error>(())
+        };
         let all = try_join_all(streams(bus, partitions).map(append));
         let appended = tokio::time::timeout(LOG_TIMEOUT, all).await;
         appended.map_err(|_| Error::Late("the event log"))??;
@@ -174,6 +190,7 @@ impl Relay {
             let mut auth = self.auth.clone();
             let answer = tokio::time::timeout(AUTH_TIMEOUT, auth.revoke(request)).await;
             answer.map_err(|_| Error::Late("auth"))?.map_err(tripline_contracts::Error::from)?;
+            self.abort.reached(Step::RelationRevoked);
         }
         Ok(())
     }
@@ -196,6 +213,7 @@ impl Relay {
             write.update(&trigger).await?;
         }
         write.commit().await?;
+        self.abort.reached(Step::TriggerApplied);
         tracing::info!(
             trigger.name = entry.name,
             trigger.uid = %entry.uid,
@@ -218,6 +236,7 @@ impl Relay {
             write.remove(&trigger).await?;
         }
         write.commit().await?;
+        self.abort.reached(Step::TriggerRemoved);
         tracing::info!(
             trigger.name = entry.name,
             trigger.uid = %entry.uid,

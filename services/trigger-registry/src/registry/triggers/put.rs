@@ -1,6 +1,7 @@
 //! Creating and replacing triggers.
 
 use tripline_kernel::Fault;
+use tripline_runtime::Step;
 
 use crate::bus::Bus;
 use crate::function::Function;
@@ -25,6 +26,7 @@ impl Registry {
         let (trigger, created, changed) = self.write_trigger(&mut write, draft).await?;
         if changed {
             write.commit().await?;
+            self.abort.reached(Step::TriggerStored);
             told(&trigger, created);
         } else {
             drop(write);
