@@ -264,8 +264,13 @@ async fn configure(api: &Api, receiver: &Receiver, class: Class) -> anyhow::Resu
     let secret = function["signing_secret"].as_str().context("a new function shows its secret")?;
     receiver.verify_with(&path, &[secret.parse()?]);
     let delivery = json!({"max_attempts": 100, "backoff": {"base_ms": 50, "max_ms": 1000}});
-    let trigger =
-        json!({"function": name, "pattern": {"type": [event_type(class)]}, "delivery": delivery});
+    let trigger = match class {
+        // What it brings has the types of the source's kind.
+        Class::Object => json!({"function": name, "source": name, "delivery": delivery}),
+        Class::Run | Class::Refuse | Class::Probe => {
+            json!({"function": name, "pattern": {"type": [event_type(class)]}, "delivery": delivery})
+        }
+    };
     api.put_trigger(name, &trigger, TRIGGER_MAX).await
 }
 
