@@ -6,11 +6,12 @@ use std::process::Command;
 use anyhow::bail;
 
 /// A package, and a program of it that shows whether it is there: a path, or a name to be found on `PATH` as well.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     ("mariadb-server", "/usr/sbin/mariadbd"),
     ("postgresql-15", "/usr/lib/postgresql/15/bin/postgres"),
     ("redis-server", "/usr/bin/redis-server"),
+    ("curl", "/usr/bin/curl"),
     ("util-linux", "/usr/bin/setpriv"),
 ];
 
