@@ -15,7 +15,8 @@ use crate::{ANSWER_BYTES_MAX, Answer, Call, Error, Settings, Target};
 
 const AGENT: HeaderValue = HeaderValue::from_static("tripline");
 
-/// The kind `http`. Its settings: `url`, and optionally `headers`, an object of texts that go with every call.
+/// The kind `http`. Its settings: `url`, and optionally `headers`, an object of texts that go with every call. The values
+/// of headers are secrets: they are where credentials stand.
 #[derive(Clone)]
 pub struct Kind {
     client: Client,
@@ -32,6 +33,10 @@ impl Kind {
 impl crate::Kind for Kind {
     fn name(&self) -> &'static str {
         "http"
+    }
+
+    fn secrets(&self, settings: &Settings) -> Vec<String> {
+        settings::secrets(settings)
     }
 
     fn check(&self, settings: &Settings) -> Vec<Fault> {

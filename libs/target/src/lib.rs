@@ -20,6 +20,10 @@ pub trait Kind: Send + Sync + 'static {
     /// The kind's name in the API.
     fn name(&self) -> &'static str;
 
+    /// JSON Pointers to those of the given settings that are secrets: sealed at rest, never read back. Settings with
+    /// faults may be asked about.
+    fn secrets(&self, settings: &Settings) -> Vec<String>;
+
     /// Every fault of the settings, with pointers into them. Does no IO.
     fn check(&self, settings: &Settings) -> Vec<Fault>;
 

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status};
 use tripline_contracts::convert::uid;
 use tripline_contracts::pb::monitor_server::Monitor;
@@ -12,13 +14,18 @@ use tripline_kernel::{Classify, ErrorKind, Timestamp, Uid};
 
 use crate::registry::Snapshot;
 use crate::router::revision_in_force;
+use crate::sources::Prober;
 use crate::store::{self, SourceState, SourceStatus, Store};
 
 /// Answers for all replicas: what each of them knows of its sources is in the store.
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) prober: Prober,
 }
+
+/// How long the registry's newest word of a source may take to come here.
+const NEWS_MAX: Duration = Duration::from_secs(3);
 
 /// Why a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +34,8 @@ enum Error {
     Store(#[from] store::Error),
     #[error("there is no such source")]
     NoSource,
+    #[error("too many sources are being tested: try again soon")]
+    Busy,
 }
 
 impl Classify for Error {
@@ -34,6 +43,7 @@ impl Classify for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::NoSource => ErrorKind::NotFound,
+            Self::Busy => ErrorKind::Exhausted,
         }
     }
 
@@ -41,6 +51,7 @@ impl Classify for Error {
         match self {
             Self::Store(error) => error.code(),
             Self::NoSource => "source-not-found".into(),
+            Self::Busy => "too-many-requests".into(),
         }
     }
 
@@ -77,6 +88,26 @@ impl Monitor for Service {
         }
         let state = name(SourceState::Starting).to_owned();
         Ok(Response::new(pb::SourceStatus { state, ..pb::SourceStatus::default() }))
+    }
+
+    async fn test_source(
+        &self,
+        request: Request<pb::TestSourceRequest>,
+    ) -> Result<Response<pb::TestSourceResponse>, Status> {
+        let request = request.get_ref();
+        let tenant = uid("tenant", &request.tenant)?;
+        let uid = uid("source_uid", &request.source_uid)?;
+        let mut snapshot = self.snapshot.clone();
+        let told = snapshot.wait_for(|snapshot| {
+            snapshot.source(uid).is_some_and(|known| known.revision >= request.revision)
+        });
+        // What is known after that time is tested, should it be older.
+        let _ = timeout(NEWS_MAX, told).await;
+        let known = self.snapshot.borrow().source(uid).cloned();
+        let source = known.filter(|known| known.tenant == tenant);
+        let source = source.ok_or_else(|| to_status(&Error::NoSource))?;
+        let probed = self.prober.probe(&source).await.ok_or_else(|| to_status(&Error::Busy))?;
+        Ok(Response::new(pb::TestSourceResponse { reason: probed.err() }))
     }
 
     async fn get_stats(
@@ -150,5 +181,6 @@ fn name(state: SourceState) -> &'static str {
         SourceState::Starting => "starting",
         SourceState::Running => "running",
         SourceState::Failing => "failing",
+        SourceState::Paused => "paused",
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Source {
     pub(crate) kind: String,
     pub(crate) settings: Settings,
     pub(crate) bus: Uid,
+    /// It is not run.
+    pub(crate) paused: bool,
 }
 
 impl fmt::Debug for Source {
@@ -100,6 +102,7 @@ impl TryFrom<pb::Source> for Source {
             // Settings that are not an object fail the kind's own check, which says so in the source's status.
             settings: serde_json::from_str(&source.settings_json).unwrap_or_default(),
             bus: uid("source.bus_uid", &source.bus_uid)?,
+            paused: source.paused,
         })
     }
 }

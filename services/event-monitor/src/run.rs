@@ -53,7 +53,8 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let appending = CancellationToken::new();
     let _appending_ends = appending.clone().drop_guard();
     let parts = Parts { store, snapshot, board, database, appending };
-    let service = Service { store: parts.store.clone(), snapshot: parts.snapshot.clone() };
+    let prober = Prober::new(ports.sources.clone(), context.tasks.clone());
+    let service = Service { store: parts.store.clone(), snapshot: parts.snapshot.clone(), prober };
     let demand = Demand::new(Arc::clone(&ports.service_key), Arc::clone(&context.clock));
     let keeper = parts.keeper(&options, &ports, &context, control);
     let stop = context.stop.child_token();

@@ -4,6 +4,7 @@
 //! back-off; when its settings change it is stopped and run with the new ones.
 
 mod outlet;
+mod probe;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -23,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Snapshot, Source};
 use crate::store::{SourceState, Store, Tenure};
 use outlet::Outlet;
+pub(crate) use probe::Prober;
 use status::StatusCell;
 
 /// The waits before a failed source is run again grow from here…
@@ -95,6 +98,13 @@ async fn supervise(
         if source.revision != revision {
             (revision, attempt) = (source.revision, 0);
         }
+        if source.paused {
+            status.enter(SourceState::Paused, "");
+            tokio::select! {
+                () = drain.cancelled() => return,
+                () = changed(&mut snapshot, &source) => continue,
+            }
+        }
         let began = Instant::now();
         let ended = match open(around, tenure, &source, status) {
             Ok(run) => run.until_ended(&mut snapshot, drain).await,
@@ -133,10 +143,7 @@ fn open(
     source: &Arc<Source>,
     status: &Arc<StatusCell>,
 ) -> Result<Run, String> {
-    let kind = around.kinds.iter().find(|kind| kind.name() == source.kind);
-    let kind =
-        kind.ok_or_else(|| format!("this version runs no sources of kind '{}'", source.kind))?;
-    let opened = kind.open(&source.settings).map_err(|faults| list(&faults))?;
+    let opened = opened(&around.kinds, source)?;
     status.enter(SourceState::Starting, "");
     let outlet = Outlet::new(around, tenure, Arc::clone(source), Arc::clone(status));
     let stop = CancellationToken::new();
@@ -144,6 +151,25 @@ fn open(
     let running = async move { opened.run(Arc::new(outlet), stopped).await };
     let task = AbortOnDropHandle::new(around.tasks.spawn(running));
     Ok(Run { source: Arc::clone(source), stop, task })
+}
+
+fn opened(
+    kinds: &[Arc<dyn Kind>],
+    source: &Source,
+) -> Result<Box<dyn tripline_source::Source>, String> {
+    let kind = kinds.iter().find(|kind| kind.name() == source.kind);
+    let kind =
+        kind.ok_or_else(|| format!("this version runs no sources of kind '{}'", source.kind))?;
+    kind.open(&source.settings).map_err(|faults| list(&faults))
+}
+
+/// Why a source does not run any more.
+fn why(ended: Result<Result<(), tripline_source::Error>, JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "it ended by itself".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its code failed; this is a fault of Tripline's".to_owned(),
+    }
 }
 
 fn list(faults: &[Fault]) -> String {
@@ -159,11 +185,7 @@ impl Run {
         drain: &CancellationToken,
     ) -> Ended {
         let ended = tokio::select! {
-            ended = &mut self.task => return Ended::Failed(match ended {
-                Ok(Ok(())) => "it ended by itself".to_owned(),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "its code failed; this is a fault of Tripline's".to_owned(),
-            }),
+            ended = &mut self.task => return Ended::Failed(why(ended)),
             () = drain.cancelled() => Ended::Told,
             () = changed(snapshot, &self.source) => Ended::Changed,
         };

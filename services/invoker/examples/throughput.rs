@@ -65,6 +65,10 @@ impl Kind for Instantly {
         "instantly"
     }
 
+    fn secrets(&self, _: &Settings) -> Vec<String> {
+        Vec::new()
+    }
+
     fn check(&self, _: &Settings) -> Vec<Fault> {
         Vec::new()
     }

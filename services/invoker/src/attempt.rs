@@ -185,8 +185,9 @@ fn headers(
     let id = invocation.id.to_string();
     let body = &invocation.payload.body;
     let mut headers = Vec::with_capacity(7);
-    if !plan.function.secrets.is_empty() {
-        let signature = tripline_signing::sign(&plan.function.secrets, &id, at, body);
+    let secrets = plan.function.secrets_at(at);
+    if !secrets.is_empty() {
+        let signature = tripline_signing::sign(secrets, &id, at, body);
         headers.push(("webhook-signature", signature));
     }
     headers.push(("webhook-timestamp", at.as_seconds().to_string()));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tripline_contracts::convert::{BadField, subject, uid};
 use tripline_contracts::pb;
-use tripline_kernel::Uid;
+use tripline_kernel::{Timestamp, Uid};
+use tripline_signing::SigningSecret;
 use tripline_target::{Kind, Settings};
 
 use crate::judge::Policy;
@@ -29,14 +30,19 @@ pub(crate) fn function(
     kinds: &[Arc<dyn Kind>],
 ) -> Result<Function, BadField> {
     let (tenant, uid) = identity(message.meta.as_ref())?;
-    let secret = message.signing_secret.as_deref().and_then(|text| text.parse().ok());
+    let secret = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    let mut secrets: Vec<SigningSecret> = secret(&message.signing_secret).into_iter().collect();
+    let earlier = secret(&message.earlier_signing_secret).filter(|_| !secrets.is_empty());
+    let until = earlier.as_ref().and(message.earlier_signing_secret_until);
+    secrets.extend(earlier);
     Ok(Function {
         uid,
         tenant,
         callable: callable(message, kinds),
         timeout: millis(message.timeout_ms).unwrap_or(TIMEOUT_DEFAULT),
         concurrency: or_default(message.concurrency, CONCURRENCY_DEFAULT),
-        secrets: secret.into_iter().collect(),
+        secrets,
+        earlier_until: until.map(Timestamp::from_micros),
     })
 }
 
@@ -110,4 +116,39 @@ fn millis(number: u32) -> Option<Duration> {
 
 fn or_default(number: u32, default: u32) -> u32 {
     if number == 0 { default } else { number }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tripline_contracts::pb;
+    use tripline_kernel::{Timestamp, Uid};
+
+    use super::function;
+
+    const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const EARLIER: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+    #[test]
+    fn the_signing_secret_before_signs_until_its_time_is_over() {
+        let (now, uid) = (Timestamp::from_micros(1_000_000), Uid::from_bytes([1; 16]).to_string());
+        let until = now.after(Duration::from_secs(60));
+        let meta = pb::Meta { tenant: uid.clone(), uid, ..pb::Meta::default() };
+        let rotated = pb::Function {
+            meta: Some(meta),
+            signing_secret: Some(NEW.to_owned()),
+            earlier_signing_secret: Some(EARLIER.to_owned()),
+            earlier_signing_secret_until: Some(until.as_micros()),
+            ..pb::Function::default()
+        };
+        let signed = |message: &pb::Function, at| -> Vec<String> {
+            let function = function(message, &[]).unwrap();
+            function.secrets_at(at).iter().map(|secret| secret.expose()).collect()
+        };
+        assert_eq!(signed(&rotated, now), [NEW, EARLIER]);
+        assert_eq!(signed(&rotated, until), [NEW]);
+        let unreadable = pb::Function { signing_secret: None, ..rotated };
+        assert!(signed(&unreadable, now).is_empty(), "the one before never signs alone");
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tripline_event::Subject;
-use tripline_kernel::Uid;
+use tripline_kernel::{Timestamp, Uid};
 use tripline_signing::SigningSecret;
 use tripline_target::Target;
 
@@ -27,7 +27,18 @@ pub(crate) struct Function {
     pub(crate) callable: Callable,
     pub(crate) timeout: Duration,
     pub(crate) concurrency: u32,
+    /// What calls are signed with: the newest secret, and the one before it.
     pub(crate) secrets: Vec<SigningSecret>,
+    /// Until when the one before still signs.
+    pub(crate) earlier_until: Option<Timestamp>,
+}
+
+impl Function {
+    /// What calls are signed with at this time.
+    pub(crate) fn secrets_at(&self, now: Timestamp) -> &[SigningSecret] {
+        let over = self.earlier_until.is_some_and(|until| now >= until);
+        if over { self.secrets.get(..1).unwrap_or_default() } else { &self.secrets }
+    }
 }
 
 /// Whether a function can be called from here.

@@ -17,7 +17,7 @@ use tripline_kernel::Classify as _;
 use crate::bus::{self, Bus};
 use crate::function::{self, Function};
 use crate::page::Asked;
-use crate::registry::{Error, PairDraft, Registry, Which};
+use crate::registry::{Error, NewFunction, PairDraft, Registry, Which};
 use crate::source::{self, Source};
 use crate::store;
 use crate::trigger::{self, Trigger};
@@ -56,6 +56,20 @@ impl Service {
         let tenant = convert::uid("tenant", &request.tenant)?;
         let asked = Asked::parse(tenant, request.limit, &request.cursor).map_err(refuse)?;
         self.registry.list(&asked.only(request.into())).await.map_err(refuse)
+    }
+}
+
+impl Service {
+    async fn set_source_paused(
+        &self,
+        request: &pb::NamedRequest,
+        paused: bool,
+    ) -> Answer<pb::Source> {
+        let tenant = convert::uid("tenant", &request.tenant)?;
+        let name = convert::name("name", &request.name)?;
+        let condition = request.condition.into();
+        let set = self.registry.set_source_paused(tenant, &name, condition, paused).await;
+        Ok(Response::new(message(set.map_err(refuse)?)))
     }
 }
 
@@ -108,6 +122,19 @@ impl registry_server::Registry for Service {
         Ok(Response::new(pb::ListFunctionsResponse { items, next_cursor }))
     }
 
+    async fn rotate_secret(
+        &self,
+        request: Request<pb::RotateSecretRequest>,
+    ) -> Answer<pb::Function> {
+        let request = request.get_ref();
+        let tenant = convert::uid("tenant", &request.tenant)?;
+        let name = convert::name("name", &request.name)?;
+        let (condition, overlap) = (request.condition.into(), request.overlap_seconds);
+        let rotated = self.registry.rotate_secret(tenant, &name, condition, overlap).await;
+        let NewFunction { function, signing_secret } = rotated.map_err(refuse)?;
+        Ok(Response::new(pb::Function { signing_secret, ..message(function) }))
+    }
+
     async fn delete_function(
         &self,
         request: Request<pb::DeleteRequest>,
@@ -147,6 +174,14 @@ impl registry_server::Registry for Service {
         let (tenant, name, condition) = requests::deletion(request.get_ref())?;
         self.registry.delete_source(tenant, &name, condition).await.map_err(refuse)?;
         Ok(Response::new(pb::DeleteResponse {}))
+    }
+
+    async fn pause_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        self.set_source_paused(request.get_ref(), true).await
+    }
+
+    async fn resume_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        self.set_source_paused(request.get_ref(), false).await
     }
 
     async fn put_trigger(

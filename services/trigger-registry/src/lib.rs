@@ -7,7 +7,7 @@
 //!   the relay carries it out later, as often as needed. Everything it does is idempotent.
 //! - A trigger is `active` only after its rule was granted and its marker stands in every partition of its bus.
 //! - Secrets are sealed at rest. In the clear they appear in the change feed, which is for services only, and, for a
-//!   signing secret, once in the answer that creates the function.
+//!   signing secret, once in the answer that makes it.
 
 mod bus;
 mod condition;
@@ -17,6 +17,7 @@ mod kinds;
 mod metrics;
 mod options;
 mod page;
+mod parted;
 mod registry;
 mod relay;
 mod resource;

@@ -4,14 +4,15 @@ mod buses;
 mod error;
 mod functions;
 mod pairs;
+mod rotation;
 mod secrets;
 mod sources;
 mod triggers;
 
 pub(crate) use error::Error;
-pub(crate) use functions::Deleted;
+pub(crate) use functions::{Deleted, NewFunction};
 pub(crate) use pairs::{Draft as PairDraft, Pair, PutPair};
-pub(crate) use secrets::Secrets;
+pub(crate) use secrets::{OfFunction, Secrets};
 pub(crate) use triggers::Which;
 
 use std::sync::Arc;

@@ -130,7 +130,11 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         stop: stop.clone(),
         abort: context.abort,
     });
-    registry.make_default_bus().await.map_err(|error| Error::Start(Box::new(error)))?;
+    let prepared = async {
+        registry.make_default_bus().await?;
+        registry.seal_functions().await
+    };
+    prepared.await.map_err(|error| Error::Start(Box::new(error)))?;
     database.ready();
     let service = Service { registry, stop: stop.clone() };
     let demand = Demand::new(ports.service_key, Arc::clone(&context.clock));

@@ -1,11 +1,11 @@
 //! Sources: configured origins of events.
 
-use serde_json::{Value, json};
 use tripline_kernel::{Fault, Name, TenantUid, Uid};
 use tripline_source as port;
 
 use crate::condition::Condition;
 use crate::kinds::{Kinds, Settings, parse_settings};
+use crate::parted::{is_placeholder, not_set, placeholder};
 use crate::resource::{Meta, Ref};
 
 /// A configured origin of events.
@@ -15,6 +15,8 @@ pub(crate) struct Source {
     pub(crate) spec: Spec,
     /// The secret settings as a JSON object, sealed for [`secrets_place`].
     pub(crate) secrets_sealed: Vec<u8>,
+    /// It is not run.
+    pub(crate) paused: bool,
 }
 
 /// Where a source's secret settings open.
@@ -72,8 +74,7 @@ impl Draft {
                 Some(secret) => drop(settings.insert(field.to_owned(), secret.clone())),
                 None => {
                     settings.remove(field);
-                    let detail = "no secret is stored for this setting yet: give it in the clear";
-                    unknown.push(Fault::new(format!("/{field}"), "secret-not-set", detail));
+                    unknown.push(not_set(&format!("/{field}")));
                 }
             }
         }
@@ -101,13 +102,4 @@ fn part(mut settings: Settings, fields: &[&str]) -> Parted {
 pub(crate) fn join(mut settings: Settings, secrets: Settings) -> Settings {
     settings.extend(secrets);
     settings
-}
-
-/// What stands for a secret when settings are read.
-fn placeholder() -> Value {
-    json!({"secret": "set"})
-}
-
-fn is_placeholder(value: &Value) -> bool {
-    *value == placeholder()
 }

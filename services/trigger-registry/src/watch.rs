@@ -16,7 +16,7 @@ use tripline_kernel::Uid;
 use crate::bus::Bus;
 use crate::function::Function;
 use crate::kinds::Settings;
-use crate::registry::{Error, Registry, Secrets};
+use crate::registry::{Error, OfFunction, Registry, Secrets};
 use crate::resource::{Kind, Meta};
 use crate::source::Source;
 use crate::store::{self, Changed, Store, Stored};
@@ -38,7 +38,7 @@ pub(crate) enum Change {
 /// A resource as services see it: with its secrets in the clear. Not `Debug`.
 pub(crate) enum Resource {
     Bus(Bus),
-    Function { function: Function, signing_secret: String },
+    Function { function: Function, secrets: OfFunction },
     Source { source: Source, secrets: Settings },
     Trigger(Box<Trigger>),
 }
@@ -151,9 +151,8 @@ async fn load(
         resources.insert(bus.meta.uid, Resource::Bus(bus));
     }
     for function in of_kind::<Function>(store, changed).await? {
-        if let Some(signing_secret) = usable(secrets.signing(&function)) {
-            let uid = function.meta.uid;
-            resources.insert(uid, Resource::Function { function, signing_secret });
+        if let Some(secrets) = usable(secrets.of_function(&function)) {
+            resources.insert(function.meta.uid, Resource::Function { function, secrets });
         }
     }
     for source in of_kind::<Source>(store, changed).await? {

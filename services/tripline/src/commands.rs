@@ -1,11 +1,13 @@
 //! What the command line does with a server.
 
+pub(crate) mod acts;
 pub(crate) mod apply;
 pub(crate) mod input;
 pub(crate) mod invoke;
 pub(crate) mod publish;
 pub(crate) mod records;
 pub(crate) mod resources;
+pub(crate) mod rotate;
 pub(crate) mod tail;
 pub(crate) mod trigger;
 

@@ -41,6 +41,15 @@ pub(crate) struct DevArgs {
     /// How to log: json or text. With json, one line on standard output says when and where it is ready.
     #[arg(long, value_name = "FORMAT", value_parser = ["json", "text"])]
     log: Option<String>,
+    /// What to log: a level, or levels by module, such as `info,tripline_invoker=debug` [default: info].
+    #[arg(long, value_name = "FILTER", value_parser = log_filter)]
+    log_filter: Option<String>,
+}
+
+/// Reads what to log.
+fn log_filter(filter: &str) -> Result<String, String> {
+    let options = telemetry::Options { filter: filter.to_owned(), ..Default::default() };
+    options.validate().pop().map_or(Ok(options.filter), |fault| Err(fault.detail.into()))
 }
 
 /// Where health and metrics listen, unless told otherwise.
@@ -57,11 +66,8 @@ pub(crate) fn run(args: DevArgs) -> ExitCode {
     };
     // The demo shows calls; what the services say would bury them.
     let filter = if args.demo { "warn" } else { "info" };
-    let log = telemetry::Options {
-        format,
-        filter: filter.to_owned(),
-        otlp_endpoint: args.otlp_endpoint.clone(),
-    };
+    let filter = args.log_filter.clone().unwrap_or_else(|| filter.to_owned());
+    let log = telemetry::Options { format, filter, otlp_endpoint: args.otlp_endpoint.clone() };
     let grace = Duration::from_secs(host::GRACE_SECONDS_DEFAULT);
     let process = host::Process { admin: args.admin, log, grace };
     host::serve(build_info!("tripline"), &SERVICES, process, async move |host| {

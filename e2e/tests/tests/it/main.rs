@@ -8,5 +8,6 @@ mod docs;
 mod gaps;
 mod kill;
 mod main_job;
+mod secrets;
 mod tail;
 mod traces;

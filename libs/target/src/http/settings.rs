@@ -41,6 +41,13 @@ pub(super) struct Checked {
     pub(super) headers: HeaderMap,
 }
 
+/// Where the values of the headers stand.
+pub(super) fn secrets(settings: &Settings) -> Vec<String> {
+    let headers = settings.get("headers").and_then(Value::as_object);
+    let names = headers.into_iter().flat_map(Map::keys);
+    names.map(|name| pointer(&["/headers", name])).collect()
+}
+
 /// Reads the settings, or names every fault in them.
 pub(super) fn read(settings: &Settings, guard: &Guard) -> Result<Checked, Vec<Fault>> {
     let mut faults = Vec::new();

@@ -1,19 +1,28 @@
 //! Functions.
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tripline_contracts::pb;
+use tripline_kernel::Timestamp;
 use tripline_runtime::Problem;
 
 use super::invocations::in_portions;
-use super::resource::{Resource, Target};
-use crate::answer::{Meta, Page, page};
+use super::name;
+use super::resource::{Resource, Target, optional_document, revision};
+use crate::answer::{Meta, Page, page, stored};
+use crate::authn::Caller;
+use crate::condition::of_write;
 use crate::document::{Document, Fields};
 use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
+
+/// How long the signing secret before goes on where nothing is said: a day.
+const OVERLAP_SECONDS_DEFAULT: u32 = 24 * 3600;
 
 /// A function as it is shown.
 #[derive(Debug, Serialize)]
@@ -23,9 +32,12 @@ pub(super) struct Function {
     target: Callee,
     timeout_ms: u32,
     concurrency: u32,
-    /// Shown once, in the answer that makes the function.
+    /// Shown once, in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signing_secret: Option<String>,
+    /// Until when calls are signed with the secret before as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_signing_secret_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,6 +66,9 @@ fn function(message: pb::Function) -> Result<Function, Refusal> {
         timeout_ms: message.timeout_ms,
         concurrency: message.concurrency,
         signing_secret: None,
+        earlier_signing_secret_until: message
+            .earlier_signing_secret_until
+            .map(Timestamp::from_micros),
     })
 }
 
@@ -64,6 +79,7 @@ fn wanted(fields: &mut Fields<'_>) -> Option<Wanted> {
     });
     let timeout_ms = fields.optional_u32("timeout_ms", 1..=u32::MAX);
     let concurrency = fields.optional_u32("concurrency", 1..=u32::MAX);
+    fields.read_only(&["earlier_signing_secret_until"]);
     fields.unsupported(&["rate_limit", "format", "signing_secret"]);
     let (kind, settings) = target?;
     Some(Wanted { kind, settings, timeout_ms, concurrency })
@@ -182,4 +198,31 @@ impl Cancelled {
             }
         }
     }
+}
+
+/// `POST /v1/functions/{name}/rotate-secret`: the function with its new signing secret, which is shown this once.
+pub(super) async fn rotate_secret(
+    request: HttpRequest,
+    payload: Payload,
+    caller: Caller,
+    gateway: Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let name = name(&request, Kind::Function)?;
+    let asked = optional_document(&request, payload, &gateway).await?;
+    let overlap = asked.map(|document| {
+        document.read_fields(|fields| Some(fields.optional_u32("overlap_seconds", 0..=u32::MAX)))
+    });
+    let overlap = overlap.transpose()?;
+    let overlap = overlap.and_then(|(overlap, _)| overlap).unwrap_or(OVERLAP_SECONDS_DEFAULT);
+    let condition = of_write(&request, revision::<Function>(&gateway, caller, &name)).await?;
+    let write = pb::RotateSecretRequest {
+        tenant: caller.tenant.to_string(),
+        name,
+        condition,
+        overlap_seconds: overlap,
+    };
+    let rotated = answer(WRITE_WAIT, gateway.peers.registry.clone().rotate_secret(write)).await?;
+    let signing_secret = rotated.signing_secret.clone();
+    let document = Function { signing_secret, ..function(rotated)? };
+    Ok(stored(StatusCode::OK, document.meta.revision, &document))
 }

@@ -194,3 +194,17 @@ pub(super) async fn text(
     }
     body::read(request, payload, gateway.document_limit()).await
 }
+
+/// The document of a request that may come without one.
+pub(super) async fn optional_document(
+    request: &HttpRequest,
+    payload: Payload,
+    gateway: &Gateway,
+) -> Result<Option<Document>, Refusal> {
+    let body = if content_type(request)?.is_none() {
+        body::read(request, payload, gateway.document_limit()).await?
+    } else {
+        text(request, payload, gateway, JSON).await?
+    };
+    if body.is_empty() { Ok(None) } else { Document::parse(body).map(Some) }
+}

@@ -1,5 +1,6 @@
 //! Sources, and what they are doing.
 
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -8,10 +9,11 @@ use tripline_contracts::{Error, pb};
 use tripline_kernel::{Classify as _, ErrorKind, Timestamp};
 use tripline_runtime::Problem;
 
-use super::resource::{Resource, Target};
+use super::resource::{Resource, Target, revision};
 use super::{DEFAULT_BUS, name};
-use crate::answer::{Meta, Page, filled, page};
+use crate::answer::{Meta, Page, filled, page, stored};
 use crate::authn::Caller;
+use crate::condition::of_write;
 use crate::document::{Document, Fields};
 use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
@@ -26,6 +28,7 @@ pub(super) struct Source {
     pub(super) kind: String,
     pub(super) settings: Map<String, Value>,
     pub(super) bus: String,
+    paused: bool,
     /// Not in lists: each costs a question.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
@@ -54,6 +57,7 @@ pub(super) fn source(message: pb::Source) -> Result<Source, Refusal> {
         kind: message.kind,
         settings: settings.map_err(|_| Refusal::Contract("trigger-registry"))?,
         bus: message.bus,
+        paused: message.paused,
         status: None,
     })
 }
@@ -62,7 +66,7 @@ fn wanted(fields: &mut Fields<'_>) -> Option<Wanted> {
     let kind = fields.text("kind");
     let settings = fields.object("settings", |settings| Some(settings.rest()));
     let bus = fields.optional_name("bus").unwrap_or_else(|| DEFAULT_BUS.to_owned());
-    fields.read_only(&["status"]);
+    fields.read_only(&["status", "paused"]);
     Some(Wanted { kind: kind?, settings: settings?, bus })
 }
 
@@ -124,6 +128,60 @@ impl Resource for Source {
         let status = status_of(gateway, caller, &self.meta).await;
         Self { status: Some(status.unwrap_or_else(|error| Status::unknown(&error))), ..self }
     }
+}
+
+/// `POST /v1/sources/{name}/test`: whether the source would run, and why not.
+pub(super) async fn test(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    #[derive(Serialize)]
+    struct Tested {
+        works: bool,
+        reason: Option<String>,
+    }
+    let read = caller.get_request(name(&request, Kind::Source)?);
+    let Meta { uid, revision, .. } = Source::get(&gateway, read).await?.meta;
+    let tenant = caller.tenant.to_string();
+    let test = pb::TestSourceRequest { tenant, source_uid: uid, revision };
+    let pb::TestSourceResponse { reason } =
+        answer(WRITE_WAIT, gateway.peers.monitor.clone().test_source(test)).await?;
+    Ok(HttpResponse::Ok().json(Tested { works: reason.is_none(), reason }))
+}
+
+/// `POST /v1/sources/{name}/pause`.
+pub(super) async fn pause(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let write = named(&request, caller, &gateway).await?;
+    let paused = answer(WRITE_WAIT, gateway.peers.registry.clone().pause_source(write)).await?;
+    let document = source(paused)?;
+    Ok(stored(StatusCode::OK, document.meta.revision, &document))
+}
+
+/// `POST /v1/sources/{name}/resume`.
+pub(super) async fn resume(
+    request: HttpRequest,
+    caller: Caller,
+    gateway: Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let write = named(&request, caller, &gateway).await?;
+    let resumed = answer(WRITE_WAIT, gateway.peers.registry.clone().resume_source(write)).await?;
+    let document = source(resumed)?;
+    Ok(stored(StatusCode::OK, document.meta.revision, &document))
+}
+
+async fn named(
+    request: &HttpRequest,
+    caller: Caller,
+    gateway: &Gateway,
+) -> Result<pb::NamedRequest, Problem> {
+    let name = name(request, Kind::Source)?;
+    let condition = of_write(request, revision::<Source>(gateway, caller, &name)).await?;
+    Ok(pb::NamedRequest { tenant: caller.tenant.to_string(), name, condition })
 }
 
 /// `GET /v1/sources/{name}/status`.

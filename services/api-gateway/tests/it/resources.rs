@@ -45,6 +45,33 @@ async fn a_function_is_made_replaced_read_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signing_secret_is_rotated_with_or_without_a_document() {
+    let stack = Stack::start().await;
+    let path = "/v1/functions/f/rotate-secret";
+    stack.request("POST", path).send().await.problem(404, "function-not-found");
+    stack.put("/v1/functions/f", FUNCTION).await;
+    let rotated = stack.request("POST", path).send().await;
+    assert_eq!((rotated.status, rotated.header("etag")), (200, "\"12\""));
+    assert_eq!(rotated.json()["signing_secret"], "whsec_twice");
+    // The registry of this test counts from the beginning of time.
+    assert_eq!(rotated.json()["earlier_signing_secret_until"], "1970-01-02T00:00:00Z");
+    let read = stack.get("/v1/functions/f").await;
+    assert!(read.json().get("signing_secret").is_none());
+    let put = stack.put("/v1/functions/f", std::str::from_utf8(&read.body).unwrap()).await;
+    assert_eq!(put.status, 200, "what was read can be put back");
+
+    let asked = |document: &str| stack.request("POST", path).json(document).send();
+    let asked_for = asked(r#"{"overlap_seconds": 60}"#).await;
+    assert_eq!(asked_for.json()["earlier_signing_secret_until"], "1970-01-01T00:01:00Z");
+    let wrong = asked(r#"{"overlap": 60}"#).await;
+    assert_eq!(wrong.problem(422, "invalid-document"), ["/overlap unknown-field"]);
+    let stale = stack.request("POST", path).header("if-match", "\"11\"").send().await;
+    stale.problem(412, "revision-mismatch");
+    let plain = stack.request("POST", path).body("text/plain", "x").send().await;
+    plain.problem(415, "unsupported-media-type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conditions_are_held() {
     let stack = Stack::start().await;
     let put = |header: &'static str, value: &'static str| {
@@ -100,6 +127,12 @@ async fn a_source_shows_what_it_is_doing() {
     assert_eq!(stack.get("/v1/sources/photos/status").await.json(), status);
     let again = stack.put("/v1/sources/photos", std::str::from_utf8(&read.body).unwrap()).await;
     assert_eq!(again.status, 200, "what was read can be put back");
+    let tested = stack.request("POST", "/v1/sources/photos/test").send().await;
+    assert_eq!(tested.json(), json!({"works": true, "reason": null}));
+    for (act, paused) in [("pause", true), ("resume", false)] {
+        let done = stack.request("POST", &format!("/v1/sources/photos/{act}")).send().await;
+        assert_eq!((done.status, &done.json()["paused"]), (200, &json!(paused)));
+    }
 
     stack.monitor.down.store(true, Ordering::SeqCst);
     let read = stack.get("/v1/sources/photos").await;

@@ -140,6 +140,7 @@ mod tests {
             kind: "file".to_owned(),
             settings: serde_json::Map::new(),
             bus: uid(100),
+            paused: false,
         };
         let sources = (150..150 + sources).map(|number| (uid(number), Arc::new(source(number))));
         Snapshot {

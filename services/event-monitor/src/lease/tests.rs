@@ -105,6 +105,7 @@ fn four_partitions_and_a_source() -> Snapshot {
         kind: "file".to_owned(),
         settings: serde_json::Map::new(),
         bus: uid(100),
+        paused: false,
     };
     Snapshot {
         buses: BTreeMap::from([(bus.uid, Arc::new(bus))]),

@@ -143,6 +143,7 @@ fn source(revision: u64, settings: &serde_json::Value) -> Source {
         kind: "script".to_owned(),
         settings: settings.as_object().unwrap().clone(),
         bus: BUS,
+        paused: false,
     }
 }
 
@@ -183,8 +184,9 @@ impl World {
         store.enlist(&[UNIT]).await.unwrap();
         store.acquire(&[UNIT], REPLICA, now, now.after(SOON)).await.unwrap();
         let tenure = Tenure { unit: UNIT, holder: REPLICA, epoch: 1 };
-        let (drain, service) =
-            (CancellationToken::new(), Service { store: store.clone(), snapshot: told });
+        let prober = Prober::new(around.kinds.clone(), around.tasks.clone());
+        let service = Service { store: store.clone(), snapshot: told, prober };
+        let drain = CancellationToken::new();
         let task = tokio::spawn(host(around, tenure, drain.clone()));
         Self { script, log, snapshot, service, store, drain, task, _dir: dir }
     }
@@ -265,6 +267,48 @@ async fn new_settings_are_taken_up_at_once() {
     let opened_with = world.script.opened_with.lock().unwrap().clone();
     assert_eq!(opened_with.last().unwrap()["bucket"], "b");
     assert_eq!(opened_with.len(), 2);
+}
+
+#[tokio::test]
+async fn a_test_says_whether_a_source_would_run_and_keeps_nothing() {
+    let world = World::of(vec![Act::Bring(9)]).await;
+    world.until(|status| status.events == 9).await;
+    let test = |tenant: Uid, revision| {
+        let (tenant, source_uid) = (tenant.to_string(), UNIT.uid.to_string());
+        let request = Request::new(pb::TestSourceRequest { tenant, source_uid, revision });
+        world.service.test_source(request)
+    };
+    world.script.acts.lock().unwrap().push(Act::Bring(7));
+    let runs = test(DEFAULT_TENANT, 1).await.unwrap().into_inner();
+    assert_eq!(runs.reason, None);
+    assert_eq!(world.status_for(DEFAULT_TENANT).await.unwrap().events, 9, "nothing was kept");
+    *world.script.acts.lock().unwrap() = vec![Act::Fail];
+    let fails = test(DEFAULT_TENANT, 1).await.unwrap().into_inner();
+    assert_eq!(fails.reason.as_deref(), Some("the server is away"));
+    let status = world.status_for(DEFAULT_TENANT).await.unwrap();
+    assert_eq!(status.state, "running", "the source itself goes on");
+    world.change(vec![source(2, &serde_json::json!({"wrong": 1}))]);
+    let wrong = test(DEFAULT_TENANT, 2).await.unwrap().into_inner();
+    assert!(wrong.reason.unwrap().contains("/wrong"));
+    let stranger = test(Uid::from_bytes([99; 16]), 2).await.unwrap_err();
+    assert_eq!(stranger.code(), tonic::Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_paused_source_does_not_run_until_it_is_resumed() {
+    let world = World::of(Vec::new()).await;
+    world.until(|status| status.state == "running").await;
+    let settings = serde_json::json!({});
+    world.change(vec![Source { paused: true, ..source(2, &settings) }]);
+    world.until(|status| status.state == "paused").await;
+    assert_eq!(world.script.opened_with.lock().unwrap().len(), 1);
+    world.change(vec![source(3, &settings)]);
+    world.until(|status| status.state == "running").await;
+    assert_eq!(world.script.opened_with.lock().unwrap().len(), 2);
+    world.change(vec![Source { paused: true, ..source(4, &settings) }]);
+    world.until(|status| status.state == "paused").await;
+    world.drain.cancel();
+    world.task.await.unwrap();
 }
 
 #[tokio::test]

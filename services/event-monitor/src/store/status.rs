@@ -16,6 +16,8 @@ pub(crate) enum SourceState {
     Running,
     /// It failed and will be run again.
     Failing,
+    /// Its owner has paused it.
+    Paused,
 }
 
 /// What a source is doing, and what it has brought.
@@ -44,6 +46,7 @@ impl Store {
             0 => SourceState::Starting,
             1 => SourceState::Running,
             2 => SourceState::Failing,
+            3 => SourceState::Paused,
             _ => return Err(Error::Damaged("source status")),
         };
         Ok(Some(SourceStatus {
@@ -70,6 +73,7 @@ impl Store {
             SourceState::Starting => 0,
             SourceState::Running => 1,
             SourceState::Failing => 2,
+            SourceState::Paused => 3,
         };
         let last_event_at = status.last_event_at.map(Timestamp::as_micros);
         let updated = Entity::update_many()

@@ -214,6 +214,7 @@ impl Stack {
             timeout_ms: 10_000,
             concurrency,
             signing_secret: Some(SECRET.to_owned()),
+            ..pb::Function::default()
         }));
     }
 

@@ -6,6 +6,7 @@ use crate::bus::Bus;
 use crate::function::Function;
 use crate::kinds::render;
 use crate::page::Page;
+use crate::parted;
 use crate::registry::{Deleted, Pair, PutPair};
 use crate::resource::{Kind, Meta};
 use crate::source::{self, Source};
@@ -57,6 +58,8 @@ impl From<Function> for pb::Function {
             timeout_ms: function.spec.timeout_ms,
             concurrency: function.spec.concurrency,
             signing_secret: None,
+            earlier_signing_secret_until: function.earlier_signing.map(|e| e.until.as_micros()),
+            earlier_signing_secret: None,
         }
     }
 }
@@ -67,6 +70,7 @@ impl From<Source> for pb::Source {
             meta: Some(source.meta.into()),
             kind: source.spec.kind,
             settings_json: render(&source.spec.settings),
+            paused: source.paused,
             bus_uid: source.spec.bus.uid.to_string(),
             bus: source.spec.bus.name.into(),
         }
@@ -187,10 +191,15 @@ fn is(resource: Resource) -> pb::change::Resource {
     use pb::change::Resource as Out;
     match resource {
         Resource::Bus(bus) => Out::Bus(bus.into()),
-        Resource::Function { function, signing_secret } => Out::Function(pb::Function {
-            signing_secret: Some(signing_secret),
-            ..message(function)
-        }),
+        Resource::Function { mut function, secrets } => {
+            let settings = function.spec.target_settings;
+            function.spec.target_settings = parted::join(settings, secrets.settings);
+            Out::Function(pb::Function {
+                signing_secret: Some(secrets.signing),
+                earlier_signing_secret: secrets.earlier_signing.map(|(secret, _)| secret),
+                ..message(function)
+            })
+        }
         Resource::Source { mut source, secrets } => {
             source.spec.settings = source::join(source.spec.settings, secrets);
             Out::Source(source.into())

@@ -8,7 +8,8 @@ use tripline_runtime::Step;
 use super::triggers::revoke_earlier;
 use super::{Error, Registry};
 use crate::condition::Condition;
-use crate::function::{Draft, Function};
+use crate::function::{Checked, Draft, Function};
+use crate::kinds::Settings;
 use crate::resource::Kind;
 use crate::store;
 use crate::trigger::{Relation, Trigger};
@@ -16,7 +17,7 @@ use crate::trigger::{Relation, Trigger};
 /// What putting a function came to.
 pub(crate) struct NewFunction {
     pub(crate) function: Function,
-    /// The signing secret, if the function was created: shown this once.
+    /// The signing secret, if it was made just now: shown this once.
     pub(crate) signing_secret: Option<String>,
 }
 
@@ -33,17 +34,22 @@ pub(crate) struct Deleted {
 impl Registry {
     /// Creates a function, or replaces what its owner says of it.
     pub(crate) async fn put_function(&self, draft: Draft) -> Result<NewFunction, Error> {
-        let spec = draft
-            .check(&self.targets)
-            .map_err(|faults| Error::Invalid { kind: Kind::Function, faults })?;
         let mut write = self.store.write().await?;
         let found: Option<Function> = store::named(write.db(), draft.tenant, &draft.name).await?;
         draft.condition.check(Kind::Function, &draft.name, found.as_ref().map(|f| &f.meta))?;
+        let opened = found.as_ref().and_then(|function| self.open_target(function));
+        let same_kind = found.as_ref().is_some_and(|f| f.spec.target_kind == draft.target_kind);
+        let stored = opened.clone().filter(|_| same_kind).unwrap_or_default();
+        let Checked { spec, secrets } = draft
+            .check(&self.targets, &stored)
+            .map_err(|faults| Error::Invalid { kind: Kind::Function, faults })?;
         let Some(mut function) = found else {
             let mut meta = self.new_meta(draft.tenant, draft.name);
             write.stamp(&mut meta);
             let (secret, signing_sealed) = self.secrets.new_signing(meta.uid);
-            let function = Function { meta, spec, signing_sealed };
+            let secrets_sealed = self.secrets.seal_target_settings(meta.uid, &secrets);
+            let function =
+                Function { meta, spec, signing_sealed, earlier_signing: None, secrets_sealed };
             write.insert(&function).await?;
             write.commit().await?;
             tracing::info!(
@@ -53,8 +59,10 @@ impl Registry {
             );
             return Ok(NewFunction { function, signing_secret: Some(secret) });
         };
-        if function.spec != spec {
+        if function.spec != spec || opened.as_ref() != Some(&secrets) {
             function.spec = spec;
+            function.secrets_sealed =
+                self.secrets.seal_target_settings(function.meta.uid, &secrets);
             write.stamp(&mut function.meta);
             write.update(&function).await?;
             write.commit().await?;
@@ -66,6 +74,13 @@ impl Registry {
             );
         }
         Ok(NewFunction { function, signing_secret: None })
+    }
+
+    /// The secret settings of a function's target, unless they were sealed with another master key: new ones mend that.
+    fn open_target(&self, function: &Function) -> Option<Settings> {
+        let opened = self.secrets.target_settings(function);
+        let name = &function.meta.name;
+        opened.inspect_err(|error| tracing::error!(function.name = %name, "{error}")).ok()
     }
 
     /// Deletes a function and all that hangs on it, and waits, within limits, until its triggers are out of force.

@@ -1,16 +1,16 @@
 //! A trigger and the source of the same name that it goes by, as one: both are written, or neither.
 
-use tripline_kernel::{Name, TenantUid};
+use tripline_kernel::{Fault, Name, TenantUid};
 use tripline_runtime::Step;
 
 use super::sources::remove_source;
-use super::triggers::{PutTrigger, stored_trigger, told};
+use super::triggers::{PutTrigger, resolve, stored_trigger, told};
 use super::{Error, Registry};
 use crate::condition::Condition;
 use crate::page::{Asked, Page};
 use crate::resource::Kind;
 use crate::source::{self, Source};
-use crate::store::{self, Kept, Key};
+use crate::store::{self, Kept, Key, Write};
 use crate::trigger::{self, Relation, State, Trigger};
 
 /// A trigger and its source, and what binds it.
@@ -52,7 +52,13 @@ impl Registry {
                 None => {}
             }
         }
-        let (source, ..) = self.write_source(&mut write, draft.source).await?;
+        let source = match self.write_source(&mut write, draft.source).await {
+            Ok((source, ..)) => source,
+            Err(Error::Invalid { faults, .. }) => {
+                return Err(all_faults(&write, faults, &draft.trigger).await?);
+            }
+            Err(error) => return Err(error),
+        };
         let (trigger, created, _) = self.write_trigger(&mut write, draft.trigger).await?;
         let relation = relation_of(write.db(), &trigger).await?;
         let pair = Pair { source, trigger, relation };
@@ -143,6 +149,31 @@ impl Registry {
         let relation = relation_of(self.store.db(), &trigger).await?;
         Ok(Some(Pair { source, trigger, relation }))
     }
+}
+
+/// The faults of a source, and those that its trigger has beside them.
+async fn all_faults(
+    write: &Write,
+    mut faults: Vec<Fault>,
+    trigger: &trigger::Draft,
+) -> Result<Error, Error> {
+    let stored: Option<Trigger> = store::named(write.db(), trigger.tenant, &trigger.name).await?;
+    let mut kind = Kind::Source;
+    match resolve(write, trigger, stored.as_ref()).await {
+        Err(Error::Invalid { faults: others, .. }) => {
+            // The source is what was refused; what both name was found to be wrong already.
+            let known = |fault: &Fault| faults.iter().any(|known| known.pointer == fault.pointer);
+            let others = others.into_iter().filter(|fault| fault.pointer != "/source");
+            let others: Vec<_> = others.filter(|fault| !known(fault)).collect();
+            if !others.is_empty() {
+                kind = Kind::Trigger;
+            }
+            faults.extend(others);
+        }
+        Ok(_) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(Error::Invalid { kind, faults })
 }
 
 /// The relation of the trigger's newest definition.

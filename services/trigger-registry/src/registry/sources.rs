@@ -51,6 +51,7 @@ impl Registry {
         };
         let spec = Spec { kind: draft.kind, settings: parted.settings, bus: bus.meta.reference() };
         let created = found.is_none();
+        let paused = found.as_ref().is_some_and(|source| source.paused);
         let mut meta = match found {
             Some(source) if source.spec == spec && opened.as_ref() == Some(&parted.secrets) => {
                 return Ok((source, false, false));
@@ -60,7 +61,7 @@ impl Registry {
         };
         write.stamp(&mut meta);
         let secrets_sealed = self.secrets.seal_settings(meta.uid, &parted.secrets);
-        let source = Source { meta, spec, secrets_sealed };
+        let source = Source { meta, spec, secrets_sealed, paused };
         if created {
             write.insert(&source).await?;
         } else {
@@ -73,6 +74,29 @@ impl Registry {
     fn open_secrets(&self, source: &Source) -> Option<Settings> {
         let opened = self.secrets.settings(source);
         opened.inspect_err(|error| tracing::error!(source.name = %source.meta.name, "{error}")).ok()
+    }
+
+    /// Pauses a source, or lets it run again. One that is so already stays as it is.
+    pub(crate) async fn set_source_paused(
+        &self,
+        tenant: TenantUid,
+        name: &Name,
+        condition: Condition,
+        paused: bool,
+    ) -> Result<Source, Error> {
+        let mut write = self.store.write().await?;
+        let found: Option<Source> = store::named(write.db(), tenant, name).await?;
+        let mut source = found.ok_or_else(|| Error::not_found(Kind::Source, name.as_str()))?;
+        condition.check(Kind::Source, name, Some(&source.meta))?;
+        if source.paused != paused {
+            source.paused = paused;
+            write.stamp(&mut source.meta);
+            write.update(&source).await?;
+            write.commit().await?;
+            let done = if paused { "paused" } else { "resumed" };
+            tracing::info!(source.name = %name, source.uid = %source.meta.uid, "{done} source '{name}'");
+        }
+        Ok(source)
     }
 
     /// Deletes a source that no trigger uses, and waits, within limits, until it may not invoke anything any more.

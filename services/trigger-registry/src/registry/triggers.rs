@@ -4,7 +4,7 @@ mod pause;
 mod put;
 
 pub(crate) use pause::Which;
-pub(super) use put::{PutTrigger, told};
+pub(super) use put::{PutTrigger, resolve, told};
 
 use std::time::Duration;
 

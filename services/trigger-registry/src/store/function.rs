@@ -4,12 +4,12 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, DatabaseConnection};
-use tripline_kernel::TenantUid;
+use tripline_kernel::{TenantUid, Timestamp};
 
 use super::meta::{meta_of, with_meta};
 use super::resources::Stored;
 use super::{Error, document, number, parse_document};
-use crate::function::{Function, Spec};
+use crate::function::{Earlier, Function, Spec};
 use crate::page;
 use crate::resource::{Kind, Meta};
 
@@ -28,6 +28,9 @@ pub struct Model {
     pub timeout_ms: i64,
     pub concurrency: i64,
     pub signing_sealed: Vec<u8>,
+    pub earlier_signing_sealed: Option<Vec<u8>>,
+    pub earlier_signing_until: Option<i64>,
+    pub secrets_sealed: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -63,10 +66,14 @@ impl Stored for Function {
             timeout_ms: self.spec.timeout_ms.into(),
             concurrency: self.spec.concurrency.into(),
             signing_sealed: self.signing_sealed.clone(),
+            earlier_signing_sealed: self.earlier_signing.as_ref().map(|e| e.sealed.clone()),
+            earlier_signing_until: self.earlier_signing.as_ref().map(|e| e.until.as_micros()),
+            secrets_sealed: Some(self.secrets_sealed.clone()).filter(|sealed| !sealed.is_empty()),
         })
     }
 
     fn from_row(row: Model) -> Result<Self, Error> {
+        let earlier = row.earlier_signing_sealed.clone().zip(row.earlier_signing_until);
         Ok(Self {
             meta: meta_of!(row)?,
             spec: Spec {
@@ -76,6 +83,9 @@ impl Stored for Function {
                 concurrency: number(row.concurrency, "concurrency")?,
             },
             signing_sealed: row.signing_sealed,
+            earlier_signing: earlier
+                .map(|(sealed, until)| Earlier { sealed, until: Timestamp::from_micros(until) }),
+            secrets_sealed: row.secrets_sealed.unwrap_or_default(),
         })
     }
 }

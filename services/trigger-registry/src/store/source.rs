@@ -28,6 +28,7 @@ pub struct Model {
     pub secrets_sealed: Vec<u8>,
     pub bus_uid: Vec<u8>,
     pub bus_name: String,
+    pub paused: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -64,6 +65,7 @@ impl Stored for Source {
             secrets_sealed: self.secrets_sealed.clone(),
             bus_uid: bytes(self.spec.bus.uid),
             bus_name: self.spec.bus.name.as_str().to_owned(),
+            paused: Some(i64::from(self.paused)),
         })
     }
 
@@ -77,6 +79,7 @@ impl Stored for Source {
                 bus: Ref { uid: super::uid(&row.bus_uid)?, name: bus_name },
             },
             secrets_sealed: row.secrets_sealed,
+            paused: row.paused.is_some_and(|paused| paused != 0),
         })
     }
 }

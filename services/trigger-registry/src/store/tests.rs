@@ -89,6 +89,8 @@ fn function(tenant: TenantUid, text: &str) -> Function {
             concurrency: 1_000,
         },
         signing_sealed: (0..=255).collect(),
+        earlier_signing: Some(function::Earlier { sealed: (0..=255).rev().collect(), until: now }),
+        secrets_sealed: vec![0, 255],
     }
 }
 
@@ -139,6 +141,7 @@ async fn resources_come_back_as_they_were_stored(store: Store) {
             bus: bus.meta.reference(),
         },
         secrets_sealed: vec![0, 255, 10],
+        paused: true,
     };
     write.stamp(&mut source.meta);
     write.insert(&source).await.unwrap();

@@ -50,7 +50,8 @@ impl Write {
     pub(crate) fn stamp(&mut self, meta: &mut Meta) {
         self.revision += 1;
         meta.revision = self.revision;
-        meta.updated_at = self.now;
+        // The write began before a new resource was given its time.
+        meta.updated_at = self.now.max(meta.created_at);
     }
 
     /// Adds a resource, as stamped.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tripline_contracts::pb;
@@ -170,6 +171,32 @@ async fn a_pair_is_made_as_one_read_as_one_and_gone_as_one() {
     stack.client().delete_source_trigger(delete("p")).await.unwrap();
     assert_eq!(stack.trigger("p").await, None);
     assert_eq!(refused(stack.client().get_source(get("p")).await).0, "source-not-found");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn all_faults_of_a_pair_come_at_once() {
+    let stack = Stack::start().await;
+    let wrong = |bus: &str| {
+        let mut wrong = pair("p", "");
+        let source = wrong.source.as_mut().unwrap();
+        (source.settings_json, source.bus) = ("{}".to_owned(), bus.to_owned());
+        wrong.trigger.as_mut().unwrap().pattern_json = Some(r#"{"type":"a"}"#.to_owned());
+        wrong
+    };
+    let settings = [("/settings/endpoint", "required"), ("/settings/secret_key", "required")];
+    let (code, faults) = refused(stack.client().put_source_trigger(wrong("none")).await);
+    assert_eq!(code, "invalid-trigger");
+    assert_eq!(faults[..2], pairs(settings));
+    let others: BTreeSet<_> = faults[2..].iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(others, BTreeSet::from(["/bus", "/function", "/pattern/type"]));
+    assert_eq!(faults.len(), 5, "the bus is wrong once");
+
+    stack.put_function("f").await;
+    let mut only_source = wrong("default");
+    only_source.trigger.as_mut().unwrap().pattern_json = None;
+    let (code, faults) = refused(stack.client().put_source_trigger(only_source).await);
+    assert_eq!((code.as_str(), faults), ("invalid-source", pairs(settings)));
     stack.stop().await;
 }
 

@@ -198,12 +198,17 @@ impl source::Kind for Bucket {
     }
 }
 
-/// A kind of target with a `url`.
+/// A kind of target with a `url` and `headers`, whose values are secrets.
 pub(crate) struct Http;
 
 impl target::Kind for Http {
     fn name(&self) -> &'static str {
         "http"
+    }
+
+    fn secrets(&self, settings: &Map<String, Value>) -> Vec<String> {
+        let headers = settings.get("headers").and_then(Value::as_object);
+        headers.into_iter().flat_map(Map::keys).map(|name| format!("/headers/{name}")).collect()
     }
 
     fn check(&self, settings: &Map<String, Value>) -> Vec<Fault> {

@@ -1,4 +1,6 @@
+use serde_json::json;
 use tripline_contracts::pb;
+use tripline_kernel::DEFAULT_TENANT;
 use tripline_testkit::wait_until;
 
 use crate::fakes::Step;
@@ -135,5 +137,91 @@ async fn a_function_can_be_deleted_while_its_trigger_still_activates() {
     wait_until(DEADLINE, async || stack.trigger("t").await.is_none()).await.unwrap();
     let steps = stack.world.steps();
     assert!(!steps.iter().any(|step| matches!(step, Step::Granted { .. })), "{steps:?}");
+    stack.stop().await;
+}
+
+const HEADER: &str = "Bearer hunter3-hunter3";
+
+/// What the registry answers to anyone, and what it tells the invoker.
+async fn told(stack: &Stack) -> (serde_json::Value, pb::Function) {
+    let read = stack.client().get_function(get("f")).await.unwrap().into_inner();
+    let shown = serde_json::from_str(&read.target_settings_json).unwrap();
+    let request = pb::WatchRequest { after_revision: 0 };
+    let mut changes = stack.client().watch(request).await.unwrap().into_inner();
+    loop {
+        match changes.message().await.unwrap().unwrap().resource {
+            Some(pb::change::Resource::Function(function)) => return (shown, function),
+            Some(pb::change::Resource::CaughtUp(_)) => panic!("the function is not in the feed"),
+            Some(_) | None => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn header_values_are_sealed_and_stay_when_they_come_back_as_placeholders() {
+    let stack = Stack::start().await;
+    let with = |settings: serde_json::Value| pb::PutFunctionRequest {
+        target_settings_json: settings.to_string(),
+        ..function("f")
+    };
+    let given = json!({"url": "http://x/", "headers": {"authorization": HEADER}});
+    let put = stack.client().put_function(with(given.clone())).await.unwrap().into_inner();
+    let hidden = json!({"url": "http://x/", "headers": {"authorization": {"secret": "set"}}});
+    let created = put.function.unwrap();
+    assert!(!created.target_settings_json.contains(HEADER));
+    let (shown, watched) = told(&stack).await;
+    assert_eq!(shown, hidden);
+    let in_the_clear = |function: &pb::Function| -> serde_json::Value {
+        serde_json::from_str(&function.target_settings_json).unwrap()
+    };
+    assert_eq!(in_the_clear(&watched), given);
+
+    let same = stack.client().put_function(with(given.clone())).await.unwrap().into_inner();
+    assert_eq!(same.function.unwrap().meta, created.meta, "nothing changed");
+    let moved = json!({"url": "http://y/", "headers": {"authorization": {"secret": "set"}}});
+    stack.client().put_function(with(moved.clone())).await.unwrap();
+    let (shown, watched) = told(&stack).await;
+    assert_eq!(shown, moved);
+    assert_eq!(in_the_clear(&watched)["headers"]["authorization"], HEADER);
+
+    let unknown = json!({"url": "http://y/", "headers": {"x-key": {"secret": "set"}}});
+    let (code, faults) = refused(stack.client().put_function(with(unknown)).await);
+    assert_eq!(code, "invalid-function");
+    assert_eq!(faults, pairs([("/target/headers/x-key", "secret-not-set")]));
+    let stack = stack.restart().await;
+    assert_eq!(in_the_clear(&told(&stack).await.1)["headers"]["authorization"], HEADER);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_shown_once_and_the_one_before_goes_on_for_a_while() {
+    let stack = Stack::start().await;
+    let first = stack.put_function("f").await;
+    let rotate = |overlap_seconds| pb::RotateSecretRequest {
+        tenant: DEFAULT_TENANT.to_string(),
+        name: "f".to_owned(),
+        condition: None,
+        overlap_seconds,
+    };
+    let second = stack.client().rotate_secret(rotate(60)).await.unwrap().into_inner();
+    assert!(second.signing_secret.is_some() && second.signing_secret != first.signing_secret);
+    assert!(second.earlier_signing_secret.is_none(), "only services are told it again");
+    let updated_at = second.meta.as_ref().unwrap().updated_at;
+    assert_eq!(second.earlier_signing_secret_until, Some(updated_at + 60_000_000));
+    let read = stack.client().get_function(get("f")).await.unwrap().into_inner();
+    assert_eq!(read, pb::Function { signing_secret: None, ..second.clone() });
+    let (_, watched) = told(&stack).await;
+    assert_eq!(watched.signing_secret, second.signing_secret);
+    assert_eq!(watched.earlier_signing_secret, first.signing_secret);
+
+    let third = stack.client().rotate_secret(rotate(0)).await.unwrap().into_inner();
+    assert_eq!(third.earlier_signing_secret_until, None, "the one before ends at once");
+    let (_, watched) = told(&stack).await;
+    assert_eq!(watched.signing_secret, third.signing_secret);
+    assert_eq!(watched.earlier_signing_secret, None);
+    let (_, faults) = refused(stack.client().rotate_secret(rotate(604_801)).await);
+    assert_eq!(faults, pairs([("/overlap_seconds", "out-of-range")]));
+    let absent = pb::RotateSecretRequest { name: "g".to_owned(), ..rotate(0) };
+    assert_eq!(refused(stack.client().rotate_secret(absent).await).0, "function-not-found");
     stack.stop().await;
 }

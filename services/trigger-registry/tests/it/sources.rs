@@ -1,4 +1,5 @@
 use tripline_contracts::pb;
+use tripline_kernel::DEFAULT_TENANT;
 
 use crate::stack::{SECRET, Stack, delete, get, list, pairs, refused, source, trigger};
 
@@ -99,5 +100,30 @@ async fn a_source_that_triggers_use_cannot_be_deleted() {
     }
     stack.client().delete_source(delete("s")).await.unwrap();
     assert_eq!(refused(stack.client().delete_source(delete("s")).await).0, "source-not-found");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_source_stays_so_until_it_is_resumed() {
+    let stack = Stack::start().await;
+    let made = stack.put_source("s").await;
+    assert!(!made.paused);
+    let named = pb::NamedRequest {
+        tenant: DEFAULT_TENANT.to_string(),
+        name: "s".to_owned(),
+        condition: None,
+    };
+    let paused = stack.client().pause_source(named.clone()).await.unwrap().into_inner();
+    assert!(paused.paused);
+    let again = stack.client().pause_source(named.clone()).await.unwrap().into_inner();
+    assert_eq!(again, paused, "what is paused already does not change");
+    let kept = stack.put_source("s").await;
+    assert_eq!(kept, paused, "a PUT says nothing of it");
+    let stack = stack.restart().await;
+    let resumed = stack.client().resume_source(named.clone()).await.unwrap().into_inner();
+    assert!(!resumed.paused);
+    assert!(resumed.meta.as_ref().unwrap().revision > paused.meta.unwrap().revision);
+    let absent = pb::NamedRequest { name: "t".to_owned(), ..named };
+    assert_eq!(refused(stack.client().pause_source(absent).await).0, "source-not-found");
     stack.stop().await;
 }

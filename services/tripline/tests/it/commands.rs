@@ -81,6 +81,38 @@ fn delete_says_what_went() {
 }
 
 #[test]
+fn a_rotated_secret_is_shown() {
+    let server = Receiver::start();
+    let until = "2026-01-02T00:00:00Z";
+    let rotated = json!({"signing_secret": "whsec_y", "earlier_signing_secret_until": until});
+    server.always("/v1/functions/f/rotate-secret", answer(&rotated));
+    let said = against(&server, &["rotate-secret", "f", "--overlap-seconds", "60"]);
+    assert_eq!(
+        said.out,
+        "new signing secret, shown only now: whsec_y\n\
+         calls are signed with the one before as well until 2026-01-02T00:00:00Z\n",
+        "{}",
+        said.err
+    );
+    assert_eq!(server.requests()[0].json().unwrap(), json!({"overlap_seconds": 60}));
+}
+
+#[test]
+fn sources_are_paused_resumed_and_tested() {
+    let server = Receiver::start();
+    server.always("/v1/sources/s/pause", answer(&json!({"paused": true})));
+    server.always("/v1/triggers/t/resume", answer(&json!({"state": "active"})));
+    let tested = [json!({"works": true, "reason": null}), json!({"works": false, "reason": "no"})];
+    server.script("/v1/sources/s/test", tested.iter().map(answer));
+    assert_eq!(against(&server, &["pause", "source", "s"]).out, "source/s paused\n");
+    assert_eq!(against(&server, &["resume", "trigger", "t"]).out, "trigger/t resumed\n");
+    assert_eq!(against(&server, &["test-source", "s"]).out, "source/s works\n");
+    let said = against(&server, &["test-source", "s"]);
+    assert_eq!((said.code, &*said.err), (1, "error: source/s does not work: no\n"));
+    assert!(server.requests().iter().all(|request| request.method == "POST"));
+}
+
+#[test]
 fn publish_puts_an_event_together() {
     let server = Receiver::start();
     let published = json!({"events": [{"id": "1", "source": "/s", "status": "published"}]});

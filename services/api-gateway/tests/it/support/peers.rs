@@ -239,6 +239,15 @@ impl pb::monitor_server::Monitor for FakeMonitor {
         }))
     }
 
+    async fn test_source(
+        &self,
+        _: Request<pb::TestSourceRequest>,
+    ) -> Result<Response<pb::TestSourceResponse>, Status> {
+        let down = self.down.load(Ordering::SeqCst);
+        let reason = down.then(|| "the server is away".to_owned());
+        Ok(Response::new(pb::TestSourceResponse { reason }))
+    }
+
     async fn get_stats(
         &self,
         request: Request<pb::GetStatsRequest>,

@@ -168,6 +168,18 @@ impl FakeRegistry {
     }
 }
 
+impl FakeRegistry {
+    fn set_source_paused(&self, asked: pb::NamedRequest, paused: bool) -> Answer<pb::Source> {
+        self.up()?;
+        let get = pb::GetRequest { tenant: asked.tenant.clone(), name: asked.name.clone() };
+        let stored = read(&self.sources, &get, "source-not-found")?;
+        let next = self.next((&asked.tenant, &asked.name), stored.meta.as_ref(), asked.condition);
+        let source = pb::Source { meta: Some(next?), paused, ..stored };
+        self.sources.lock().unwrap().insert(at(&asked.tenant, &asked.name), source.clone());
+        Ok(Response::new(source))
+    }
+}
+
 #[tonic::async_trait]
 impl pb::registry_server::Registry for FakeRegistry {
     async fn get_bus(&self, request: Request<pb::GetRequest>) -> Answer<pb::Bus> {
@@ -226,13 +238,34 @@ impl pb::registry_server::Registry for FakeRegistry {
             target_settings_json: put.target_settings_json,
             timeout_ms: put.timeout_ms.unwrap_or(10_000),
             concurrency: put.concurrency.unwrap_or(64),
-            signing_secret: None,
+            ..pb::Function::default()
         };
         functions.insert(at(&put.tenant, &put.name), function.clone());
         self.tell(false, Resource::Function(function.clone()));
         let signing_secret = created.then(|| "whsec_once".to_owned());
         let function = Some(pb::Function { signing_secret, ..function });
         Ok(Response::new(pb::PutFunctionResponse { function, created }))
+    }
+
+    async fn rotate_secret(
+        &self,
+        request: Request<pb::RotateSecretRequest>,
+    ) -> Answer<pb::Function> {
+        self.up()?;
+        let asked = request.into_inner();
+        let get = pb::GetRequest { tenant: asked.tenant.clone(), name: asked.name.clone() };
+        let stored = read(&self.functions, &get, "function-not-found")?;
+        let meta =
+            self.next((&asked.tenant, &asked.name), stored.meta.as_ref(), asked.condition)?;
+        let function = pb::Function {
+            meta: Some(meta),
+            earlier_signing_secret_until: Some(i64::from(asked.overlap_seconds) * 1_000_000),
+            ..stored
+        };
+        let at = at(&asked.tenant, &asked.name);
+        self.functions.lock().unwrap().insert(at, function.clone());
+        let signing_secret = Some("whsec_twice".to_owned());
+        Ok(Response::new(pb::Function { signing_secret, ..function }))
     }
 
     async fn get_function(&self, request: Request<pb::GetRequest>) -> Answer<pb::Function> {
@@ -285,6 +318,7 @@ impl pb::registry_server::Registry for FakeRegistry {
             settings_json: put.settings_json,
             bus_uid: BUS.to_string(),
             bus: put.bus,
+            paused: false,
         };
         sources.insert(at(&put.tenant, &put.name), source.clone());
         Ok(Response::new(pb::PutSourceResponse { source: Some(source), created }))
@@ -317,6 +351,14 @@ impl pb::registry_server::Registry for FakeRegistry {
         Self::hold(source.meta.as_ref(), delete.condition)?;
         sources.remove(&key);
         Ok(Response::new(pb::DeleteResponse {}))
+    }
+
+    async fn pause_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        self.set_source_paused(request.into_inner(), true)
+    }
+
+    async fn resume_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        self.set_source_paused(request.into_inner(), false)
     }
 
     async fn put_trigger(

@@ -146,7 +146,7 @@ async fn apply_task(write: &Write, trigger: &Trigger, partitions: u16) -> Result
 }
 
 /// Looks up what the draft refers to. All that is wrong with the draft comes as one error.
-async fn resolve(
+pub(in crate::registry) async fn resolve(
     write: &Write,
     draft: &Draft,
     before: Option<&Trigger>,
