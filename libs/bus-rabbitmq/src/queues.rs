@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{Channel, ExchangeKind};
 
@@ -50,6 +52,15 @@ pub(crate) async fn ensure(up: &Up, queue: &str, arguments: &FieldTable) -> Resu
     let channel = up.channel().await?;
     request(channel.queue_delete(queue.into(), QueueDeleteOptions::default())).await?;
     Err(Fault::Failed(format!("{queue} was half made")))
+}
+
+/// Throws the queue away with all it holds, if it is there. The mark goes first: what is left by a crash in between is
+/// then no whole queue.
+pub(crate) async fn delete(up: &Up, queue: &str) -> Result<(), Fault> {
+    let channel = up.channel().await?;
+    let options = ExchangeDeleteOptions::default();
+    request(channel.exchange_delete(marker(queue).as_str().into(), options)).await?;
+    request(channel.queue_delete(queue.into(), QueueDeleteOptions::default())).await.map(drop)
 }
 
 async fn declare(up: &Up, queue: &str, arguments: &FieldTable) -> Result<(), Fault> {

@@ -15,8 +15,17 @@ use crate::queues;
 use crate::reader::{self, Start, StreamReader};
 use crate::{InvalidUri, Options};
 
-/// How long making a stream may take, waiting for the broker included.
-const CREATE_MAX: Duration = Duration::from_secs(15);
+/// How long making or deleting a stream may take, waiting for the broker included.
+const CHANGE_MAX: Duration = Duration::from_secs(15);
+
+/// What a stream is to be.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// There, made with these arguments if it was not.
+    Made(&'a FieldTable),
+    /// Gone.
+    Deleted,
+}
 
 /// The event log on RabbitMQ streams. Its connections are closed when it and all its readers are dropped.
 pub struct Log {
@@ -43,6 +52,27 @@ impl Log {
         Target::Stream(stream).queue(&self.options.prefix)
     }
 
+    async fn until_it_is(&self, queue: &str, wanted: Wanted<'_>) -> Result<(), Error> {
+        let deadline = Instant::now() + CHANGE_MAX;
+        let mut attempt = 0;
+        loop {
+            let up = self.publishing.up_by(deadline).await?;
+            let done = match wanted {
+                Wanted::Made(arguments) => queues::ensure(&up, queue, arguments).await,
+                Wanted::Deleted => queues::delete(&up, queue).await,
+            };
+            let Err(fault) = done else { return Ok(()) };
+            self.publishing.suspect();
+            attempt += 1;
+            let retry = Instant::now() + self.publishing.backoff(attempt);
+            if retry >= deadline {
+                let what = if matches!(wanted, Wanted::Deleted) { "deleted" } else { "made" };
+                return Err(Error::Unavailable(format!("{queue} cannot be {what}: {fault}")));
+            }
+            tokio::time::sleep_until(retry).await;
+        }
+    }
+
     fn arguments(&self, retention: Retention) -> FieldTable {
         let signed =
             |number: u64| AMQPValue::LongLongInt(i64::try_from(number).unwrap_or(i64::MAX));
@@ -59,21 +89,14 @@ impl Log {
 
 #[async_trait::async_trait]
 impl EventLog for Log {
+    /// A stream that is there keeps the retention it was made with.
     async fn create(&self, stream: Stream, retention: Retention) -> Result<(), Error> {
         let (queue, arguments) = (self.queue(stream), self.arguments(retention));
-        let deadline = Instant::now() + CREATE_MAX;
-        let mut attempt = 0;
-        loop {
-            let up = self.publishing.up_by(deadline).await?;
-            let Err(fault) = queues::ensure(&up, &queue, &arguments).await else { return Ok(()) };
-            self.publishing.suspect();
-            attempt += 1;
-            let retry = Instant::now() + self.publishing.backoff(attempt);
-            if retry >= deadline {
-                return Err(Error::Unavailable(format!("{queue} cannot be made: {fault}")));
-            }
-            tokio::time::sleep_until(retry).await;
-        }
+        self.until_it_is(&queue, Wanted::Made(&arguments)).await
+    }
+
+    async fn delete(&self, stream: Stream) -> Result<(), Error> {
+        self.until_it_is(&self.queue(stream), Wanted::Deleted).await
     }
 
     fn append(&self, stream: Stream, frame: Frame) -> Append {

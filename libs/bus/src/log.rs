@@ -57,6 +57,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// Makes the stream if it is not there. Idempotent.
     async fn create(&self, stream: Stream, retention: Retention) -> Result<(), Error>;
 
+    /// Removes the stream and all it holds, if it is there. Idempotent. Its readers fail, and so does whoever appends.
+    ///
+    /// After an error the stream may be there, be gone, or hold less: call again.
+    async fn delete(&self, stream: Stream) -> Result<(), Error>;
+
     /// Appends a frame. Frames take the order of the calls, not of the answers, so appends can be pipelined.
     ///
     /// Never waits before it returns the answer's future: the caller bounds what it has under way. An error, or a
@@ -85,6 +90,10 @@ pub trait Reader: Send {
 impl<L: EventLog + ?Sized> EventLog for Arc<L> {
     async fn create(&self, stream: Stream, retention: Retention) -> Result<(), Error> {
         (**self).create(stream, retention).await
+    }
+
+    async fn delete(&self, stream: Stream) -> Result<(), Error> {
+        (**self).delete(stream).await
     }
 
     fn append(&self, stream: Stream, frame: Frame) -> Append {

@@ -173,7 +173,7 @@ fn startable(entries: Vec<Entry>, retries: &Retries, busy: &HashSet<Uid>) -> Vec
     let free = UNDER_WAY_MAX.saturating_sub(busy.len());
     let can_start = |entry: &Entry| {
         let needs = match &entry.task {
-            Task::OpenBus { .. } | Task::Revoke { .. } => None,
+            Task::OpenBus { .. } | Task::CloseBus { .. } | Task::Revoke { .. } => None,
             Task::Apply { bus, .. } | Task::Remove { bus, .. } => Some(bus),
         };
         !busy.contains(&entry.uid)

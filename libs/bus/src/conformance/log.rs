@@ -36,6 +36,7 @@ pub(super) const RULES: &[Rule<Log>] = &[
         name: "an-unknown-stream-is-said-to-be-so",
         check: |open| Box::pin(unknown_stream(open)),
     },
+    Rule { name: "a-deleted-stream-is-gone", check: |open| Box::pin(deleted(open)) },
     Rule { name: "a-dropped-next-loses-nothing", check: |open| Box::pin(cancelled_next(open)) },
 ];
 
@@ -276,6 +277,31 @@ async fn unknown_stream(open: &dyn Open<Log>) {
     assert!(tells(answer.err()), "earliest says that there is no such stream");
     let answer = within("an answer to the read", answered(log.read(stream, 0))).await;
     assert!(tells(answer.err()), "a read says that there is no such stream");
+}
+
+async fn deleted(open: &dyn Open<Log>) {
+    let log = open.open().await;
+    let (stream, kept) = (made(&log).await, made(&log).await);
+    let sent = numbered_up_to(40);
+    for frame in &sent {
+        append(&log, stream, frame).await;
+    }
+    append(&log, kept, &sent[0]).await;
+    within("deleting the stream", log.delete(stream)).await;
+    within("deleting it again", log.delete(stream)).await;
+    within("deleting one that never was", log.delete(fresh_stream())).await;
+    let tells = |answer: Result<Offset, Error>| matches!(answer, Err(Error::NoStream(_)));
+    let answer = within("an answer to earliest", answered(log.earliest(stream))).await;
+    assert!(tells(answer), "a deleted stream is not there");
+    drop(log);
+
+    let log = open.open().await;
+    let answer = within("an answer to earliest", answered(log.earliest(stream))).await;
+    assert!(tells(answer), "a deleted stream does not come back");
+    within("making it anew", log.create(stream, RETENTION)).await;
+    append(&log, stream, &sent[7]).await;
+    assert_eq!(frames(&read_first(&log, stream, 1).await), [sent[7].clone()], "it begins empty");
+    assert_eq!(frames(&read_first(&log, kept, 1).await), [sent[0].clone()], "others stay");
 }
 
 async fn cancelled_next(open: &dyn Open<Log>) {

@@ -22,7 +22,7 @@ pub enum SyncPoint {
     Records,
     /// A segment is whole before the next one begins.
     SegmentSeal,
-    /// What retention dropped does not come back.
+    /// What retention dropped, and streams that were deleted, do not come back.
     Removal,
 }
 

@@ -26,6 +26,7 @@ pub(super) type Answer = oneshot::Sender<Result<(), Error>>;
 pub(super) enum Command {
     Append(Submission),
     Create { stream: Stream, retention: Retention, answer: Answer },
+    Delete { stream: Stream, answer: Answer },
 }
 
 /// A frame to append, encoded by its caller.
@@ -41,12 +42,14 @@ impl Command {
     pub(super) fn payload_bytes(&self) -> usize {
         match self {
             Self::Append(submission) => submission.payload.len(),
-            Self::Create { .. } => 0,
+            Self::Create { .. } | Self::Delete { .. } => 0,
         }
     }
 
     pub(super) fn refuse(self, error: Error) {
-        let (Self::Append(Submission { answer, .. }) | Self::Create { answer, .. }) = self;
+        let (Self::Append(Submission { answer, .. })
+        | Self::Create { answer, .. }
+        | Self::Delete { answer, .. }) = self;
         // A caller that has left does not mind.
         let _ = answer.send(Err(error));
     }

@@ -48,6 +48,14 @@ impl Shared {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(stream, view);
     }
 
+    /// Shows a stream no more. Its readers hear that nothing will come.
+    pub(super) fn remove(&self, stream: Stream) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = streams.remove(&stream) {
+            view.close();
+        }
+    }
+
     fn view(&self, stream: Stream) -> Result<Arc<View>, Error> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         streams.get(&stream).cloned().ok_or_else(|| Error::NoStream(stream.to_string()))
@@ -111,6 +119,10 @@ impl EventLog for Log {
     /// A stream that is there takes over the retention, durably.
     async fn create(&self, stream: Stream, retention: Retention) -> Result<(), Error> {
         self.ask(|answer| Command::Create { stream, retention, answer }).await
+    }
+
+    async fn delete(&self, stream: Stream) -> Result<(), Error> {
+        self.ask(|answer| Command::Delete { stream, answer }).await
     }
 
     fn append(&self, stream: Stream, frame: Frame) -> Append {

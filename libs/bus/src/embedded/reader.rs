@@ -93,6 +93,8 @@ impl Reader {
                 self.missed = true;
                 Ok(())
             }
+            // The stream was deleted.
+            Fetched::Gone if self.end.borrow().closed => Err(closed()),
             Fetched::Gone => {
                 Err(Error::Corrupt(format!("a segment of stream {} is missing", self.stream)))
             }
@@ -121,7 +123,7 @@ impl crate::Reader for Reader {
 }
 
 fn closed() -> Error {
-    Error::Unavailable("the log is closed".to_owned())
+    Error::Unavailable("the log is closed, or the stream deleted".to_owned())
 }
 
 /// A segment that a reader is in.

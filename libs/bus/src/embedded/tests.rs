@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tripline_event::Frame;
 use tripline_kernel::{Clock, Timestamp};
 
-use super::lossy_disk::{LossyDisk, PowerLoss};
+use super::lossy_disk::{Faults, LossyDisk, PowerLoss};
 use super::{Disk, Log, OpenError, Options, OsDisk};
 use crate::conformance::{fresh_stream, log_conformance};
 use crate::{Append, Error, EventLog, Record, Retention, Stream};
@@ -150,6 +150,45 @@ async fn a_reader_hears_that_the_log_was_closed() {
     drop(log);
     assert_eq!(soon(reader.next()).await.unwrap().frame, frame(0), "what is there can be read");
     assert!(matches!(soon(reader.next()).await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_cut_short_leaves_a_stream_that_can_be_deleted() {
+    for operations_left in 0.. {
+        let disk = LossyDisk::new();
+        let log = open(&disk).unwrap();
+        let stream = made(&log).await;
+        append(&log, stream, &frames(0..60)).await;
+        disk.set_faults(Faults { operations_left: Some(operations_left), ..Faults::default() });
+        let answer = soon(log.delete(stream)).await;
+        drop(log);
+
+        let disk = disk.power_lost(PowerLoss::Torn(operations_left as u64));
+        let log = open(&disk).unwrap();
+        if log.earliest(stream).await.is_ok() {
+            assert!(answer.is_err(), "what was deleted does not come back");
+            all(&log, stream).await.unwrap();
+            soon(log.delete(stream)).await.unwrap();
+        }
+        assert!(matches!(log.earliest(stream).await, Err(Error::NoStream(_))));
+        drop(log);
+        assert!(open(&disk).unwrap().earliest(stream).await.is_err());
+        if answer.is_ok() {
+            assert!(operations_left > 4, "the stream has several segments");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_a_deletion() {
+    let disk = LossyDisk::new();
+    let log = open(&disk).unwrap();
+    let stream = made(&log).await;
+    append(&log, stream, &[frame(0)]).await;
+    disk.set_free_bytes(0);
+    assert!(matches!(soon(log.append(stream, frame(1))).await, Err(Error::Unavailable(_))));
+    soon(log.delete(stream)).await.unwrap();
 }
 
 #[tokio::test]

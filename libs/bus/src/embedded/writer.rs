@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use tripline_kernel::Clock;
 
-use super::disk::Disk;
-use super::inbox::{Command, Work};
+use super::disk::{Disk, SyncPoint};
+use super::inbox::{Answer, Command, Work};
 use super::log::Shared;
 use super::options::Options;
 use super::record::Header;
+use super::segment;
 use super::syncs::Syncs;
 use super::writing::{Desk, Writing};
 use crate::{Error, Stream};
@@ -88,12 +89,13 @@ impl Writer {
         }
     }
 
-    fn round(&mut self, commands: Vec<Command>) -> io::Result<()> {
+    fn round(&mut self, mut commands: Vec<Command>) -> io::Result<()> {
         if let Err(refusal) = self.check_room(&commands) {
-            for command in commands {
+            // What makes room needs none.
+            let needs_room = |command: &mut Command| !matches!(command, Command::Delete { .. });
+            for command in commands.extract_if(.., needs_room) {
                 command.refuse(refusal.clone());
             }
-            return Ok(());
         }
         let mut failed = None;
         for command in commands {
@@ -128,6 +130,7 @@ impl Writer {
         let disk = Arc::clone(&self.disk);
         let desk = Desk { disk: &*disk, segment_bytes: self.segment_bytes, now: self.clock.now() };
         let stream = match command {
+            Command::Delete { stream, answer } => return self.delete(stream, answer),
             Command::Append(submission) => {
                 let stream = submission.stream;
                 let Some(writing) = self.streams.get_mut(&stream) else {
@@ -161,6 +164,47 @@ impl Writer {
         };
         self.touched.extend(stream);
         Ok(())
+    }
+
+    /// Forgets a stream, and removes its segments: the oldest first, so that what is left after a crash is a stream.
+    ///
+    /// Looks for them on the disk: an attempt before this one may have left some.
+    fn delete(&mut self, stream: Stream, answer: Answer) -> io::Result<()> {
+        self.shared.remove(stream);
+        if let Some(mut writing) = self.streams.remove(&stream) {
+            writing.refuse("the stream was deleted");
+        }
+        self.touched.retain(|touched| *touched != stream);
+        self.rolled.retain(|rolled| *rolled != stream);
+        let (told, outcome) = match self.remove_segments(stream) {
+            Ok(removed) => (removed, Ok(())),
+            Err(error) => (Err(stopped()), Err(error)),
+        };
+        // A caller that has left does not mind.
+        let _ = answer.send(told);
+        outcome
+    }
+
+    /// Fails as a whole when a sync does; that a segment cannot be removed is only told to who asked.
+    fn remove_segments(&self, stream: Stream) -> io::Result<Result<(), Error>> {
+        let refused =
+            |error: io::Error| Error::Unavailable(format!("could not remove {stream}: {error}"));
+        let names = match self.disk.list() {
+            Ok(names) => names,
+            Err(error) => return Ok(Err(refused(error))),
+        };
+        let segments = names.iter().filter_map(|name| segment::parse_name(name));
+        let mut bases: Vec<_> =
+            segments.filter(|(of, _)| *of == stream).map(|(_, base)| base).collect();
+        bases.sort_unstable();
+        for base in bases {
+            if let Err(error) = self.disk.remove(&segment::name(stream, base)) {
+                return Ok(Err(refused(error)));
+            }
+            // After each: a power loss must not bring back an older one without the newer.
+            self.disk.sync_directory(SyncPoint::Removal)?;
+        }
+        Ok(Ok(()))
     }
 
     fn commit(&mut self) -> io::Result<()> {

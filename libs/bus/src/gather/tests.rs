@@ -35,6 +35,10 @@ impl EventLog for ScriptedLog {
         Ok(())
     }
 
+    async fn delete(&self, _: Stream) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn append(&self, _: Stream, frame: Frame) -> Append {
         let (answer, answered) = oneshot::channel();
         self.calls.try_send(Call { entries: frame.into_entries(), answer }).ok().unwrap();

@@ -109,6 +109,10 @@ impl EventLog for Kept {
         Ok(())
     }
 
+    async fn delete(&self, _: Stream) -> Result<(), tripline_bus::Error> {
+        Ok(())
+    }
+
     fn append(&self, stream: Stream, frame: Frame) -> Append {
         self.0.lock().unwrap().push((stream, frame));
         std::future::ready(Ok(())).boxed()

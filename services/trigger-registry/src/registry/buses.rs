@@ -50,7 +50,8 @@ impl Registry {
         Ok(PutBus { bus, created: found.is_none(), applied })
     }
 
-    /// Deletes a bus that neither a source nor a trigger uses. The default bus stays.
+    /// Deletes a bus that neither a source nor a trigger uses, and waits, within limits, until the log has dropped what it
+    /// held. The default bus stays.
     pub(crate) async fn delete_bus(
         &self,
         tenant: TenantUid,
@@ -73,9 +74,12 @@ impl Registry {
             return Err(Error::BusInUse { bus: name.clone(), users });
         }
         write.remove(&bus).await?;
-        write.drop_task(bus.meta.uid).await?;
+        let mut meta = bus.meta.clone();
+        write.stamp(&mut meta);
+        write.leave_task(&meta, &Task::CloseBus { partitions: bus.partitions }).await?;
         write.commit().await?;
         tracing::info!(bus.name = %name, bus.uid = %bus.meta.uid, "deleted bus '{name}'");
+        self.settle(vec![bus.meta.uid]).await;
         Ok(())
     }
 

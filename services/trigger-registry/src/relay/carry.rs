@@ -17,7 +17,7 @@ use crate::trigger::{State, Trigger};
 
 /// How long auth may take for one call.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the log may take to make streams, or to take markers on all partitions.
+/// How long the log may take to make or delete streams, or to take markers on all partitions.
 const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 /// The waits between attempts to open the buses at start grow from here…
 const OPEN_RETRY_BASE: Duration = Duration::from_millis(200);
@@ -77,6 +77,12 @@ impl Relay {
                 let retention = Retention { time, bytes: *retention_bytes };
                 self.make_streams(entry.uid, *partitions, retention).await?;
                 self.mark(entry.uid, *partitions, Marker::Begin).await?;
+                let write = self.store.write().await?;
+                write.take_task(entry).await?;
+                Ok(write.commit().await?)
+            }
+            Task::CloseBus { partitions } => {
+                self.delete_streams(entry.uid, *partitions).await?;
                 let write = self.store.write().await?;
                 write.take_task(entry).await?;
                 Ok(write.commit().await?)
@@ -144,6 +150,13 @@ impl Relay {
         let all = try_join_all(streams(bus, partitions).map(create));
         let made = tokio::time::timeout(LOG_TIMEOUT, all).await;
         made.map_err(|_| Error::Late("the event log"))??;
+        Ok(())
+    }
+
+    async fn delete_streams(&self, bus: Uid, partitions: u16) -> Result<(), Error> {
+        let all = try_join_all(streams(bus, partitions).map(|stream| self.log.delete(stream)));
+        let deleted = tokio::time::timeout(LOG_TIMEOUT, all).await;
+        deleted.map_err(|_| Error::Late("the event log"))??;
         Ok(())
     }
 

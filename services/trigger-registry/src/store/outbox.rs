@@ -49,6 +49,8 @@ pub(crate) struct Entry {
 pub(crate) enum Task {
     /// Make the bus's streams, and begin each.
     OpenBus { partitions: u16, retention_seconds: u64, retention_bytes: u64 },
+    /// Delete the streams of a bus that is gone.
+    CloseBus { partitions: u16 },
     /// Bring a trigger's definition into force: grant, then mark every partition.
     Apply { bus: Uid, partitions: u16, grant: Option<Grant>, definition: TriggerDefinition },
     /// Take a trigger out of force: mark every partition, then revoke.
@@ -100,12 +102,6 @@ impl Write {
             .filter(Column::Uid.eq(bytes(entry.uid)))
             .filter(Column::Revision.eq(stored(entry.revision)));
         Ok(query.exec(self.db()).await?.rows_affected == 1)
-    }
-
-    /// Drops whatever is still to be done for a resource that is gone.
-    pub(crate) async fn drop_task(&self, resource: Uid) -> Result<(), Error> {
-        Entity::delete_by_id(bytes(resource)).exec(self.db()).await?;
-        Ok(())
     }
 }
 

@@ -86,10 +86,39 @@ async fn a_bus_goes_only_when_nothing_is_on_it_and_the_default_one_stays() {
             _ => drop(stack.client().delete_trigger(delete("t")).await.unwrap()),
         }
     }
+    stack.world.forget();
     stack.client().delete_bus(delete("b")).await.unwrap();
+    let deleted = stack.world.steps();
+    assert_eq!(deleted.len(), 4);
+    for partition in 0..4 {
+        assert!(deleted.contains(&Step::Deleted { partition }), "{deleted:?}");
+    }
     assert_eq!(refused(stack.client().get_bus(get("b")).await).0, "bus-not-found");
     assert_eq!(refused(stack.client().delete_bus(delete("b")).await).0, "bus-not-found");
     assert_eq!(refused(stack.client().delete_bus(delete("default")).await).0, "default-bus");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn the_streams_of_a_deleted_bus_go_once_the_log_is_back() {
+    let stack = Stack::with_apply_wait(50).await;
+    let made = stack.client().put_bus(bus("b")).await.unwrap().into_inner();
+    wait_until(DEADLINE, async || stack.metric("tripline_registry_outbox_pending") == 0.0)
+        .await
+        .unwrap();
+    stack.world.set_log_down(true);
+    stack.client().delete_bus(delete("b")).await.unwrap();
+    stack.world.forget();
+    let anew = stack.client().put_bus(bus("b")).await.unwrap().into_inner();
+    let uid = |bus: Option<pb::Bus>| bus.unwrap().meta.unwrap().uid;
+    assert_ne!(uid(anew.bus), uid(made.bus), "a bus made anew under the name is another one");
+    let world = Arc::clone(&stack.world);
+    let stack = stack.restart().await;
+    world.set_log_down(false);
+    let deleted = |step: &Step| matches!(step, Step::Deleted { .. });
+    wait_until(DEADLINE, async || world.steps().iter().filter(|step| deleted(step)).count() == 4)
+        .await
+        .unwrap();
     stack.stop().await;
 }
 

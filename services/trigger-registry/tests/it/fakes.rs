@@ -18,6 +18,7 @@ use tripline_target as target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Created { partition: u16 },
+    Deleted { partition: u16 },
     Begun { partition: u16 },
     Granted { relation: String, subject: pb::Subject, function: String },
     Marked { partition: u16, trigger: String, revision: u64, definition: Option<TriggerDefinition> },
@@ -81,6 +82,13 @@ impl EventLog for Log {
         assert_eq!((retention.time.as_secs(), retention.bytes), (7 * 86_400, 1 << 30));
         self.0.streams.lock().unwrap().insert(stream);
         self.0.note(Step::Created { partition: stream.partition });
+        Ok(())
+    }
+
+    async fn delete(&self, stream: Stream) -> Result<(), Error> {
+        self.0.log()?;
+        self.0.streams.lock().unwrap().remove(&stream);
+        self.0.note(Step::Deleted { partition: stream.partition });
         Ok(())
     }
 

@@ -52,6 +52,10 @@ impl EventLog for FakeLog {
         Ok(())
     }
 
+    async fn delete(&self, _: Stream) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn append(&self, stream: Stream, frame: Frame) -> Append {
         let (mut mode, holding) = (self.mode.subscribe(), self.holding.clone());
         let entries = std::sync::Arc::clone(&self.entries);

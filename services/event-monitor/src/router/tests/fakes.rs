@@ -128,6 +128,10 @@ impl EventLog for LogPort {
         Ok(())
     }
 
+    async fn delete(&self, _: Stream) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn append(&self, _: Stream, _: Frame) -> Append {
         unreachable!("routers do not append")
     }
