@@ -12,6 +12,7 @@ mod deprecation;
 mod document;
 mod error;
 mod gateway;
+mod idempotency;
 mod metrics;
 mod observe;
 mod options;

@@ -1,5 +1,6 @@
 //! One attempt: making it, and what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use crate::core::Core;
 use crate::dispatcher::{Job, Reply};
 use crate::invocation::{Attempt, Invocation, Mode, Outcome, Record, reason};
 use crate::judge::{Failed, Verdict, judge};
+use crate::key::Told;
 use crate::plan::Plan;
 use crate::upkeep::Pause;
 use crate::writer::Answered;
@@ -43,7 +45,8 @@ impl Core {
         };
         match plan {
             Ok(plan) => {
-                let (record, answer) = self.attempt(&invocation, plan).await;
+                let (mut record, answer) = self.attempt(&invocation, plan).await;
+                record.told = told(&invocation, Some(&answer));
                 let answered = reply.map(|to| Answered { reply: answer, to });
                 self.writer.record(record, answered).await;
             }
@@ -54,7 +57,8 @@ impl Core {
                     }
                     _ => outcome,
                 };
-                let record = Record { outcome, ..record_of(&invocation) };
+                let told = told(&invocation, None);
+                let record = Record { outcome, told, ..record_of(&invocation) };
                 // Without an answer the waiting caller learns that there is none.
                 self.writer.record(record, None).await;
             }
@@ -173,7 +177,14 @@ fn record_of(invocation: &Invocation) -> Record {
         attempt: None,
         outcome: Outcome::Succeeded,
         hold_until: None,
+        told: None,
     }
+}
+
+/// What is kept for the key of a synchronous call.
+fn told(invocation: &Invocation, reply: Option<&Reply>) -> Option<Told> {
+    let key = invocation.key.as_ref().filter(|_| invocation.mode == Mode::Synchronous)?;
+    Some(Told { key: Arc::clone(key), invocation: invocation.id, reply: reply.cloned() })
 }
 
 fn headers(

@@ -38,6 +38,17 @@ pub(crate) struct Core {
     pub(crate) calls: TaskTracker,
 }
 
+/// What became of a call whose caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// It is stored, and will be answered.
+    Started,
+    /// The function has no room for it; it is not stored.
+    NoRoom,
+    /// Its idempotency key stands for another call; it is not stored.
+    KeyTaken,
+}
+
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Core")
@@ -93,18 +104,18 @@ impl Core {
     /// Admits a call whose caller waits, and starts it. Not to be dropped half-way.
     ///
     /// # Errors
-    /// When it may not be stored. `Ok(false)` when the function has no room for it; then it is not stored.
+    /// When it may not be stored.
     pub(crate) async fn admit_synchronous(
         self: &Arc<Self>,
         invocation: Invocation,
         reply: tokio::sync::oneshot::Sender<Reply>,
-    ) -> Result<bool, AdmitError> {
+    ) -> Result<Admitted, AdmitError> {
         let (function, bytes) = (invocation.function, invocation.payload.body.len());
         let row = self.row(invocation);
         if !row.runs {
             // The refusal marks a backlog, which only a look into the store takes away.
             self.schedule.at(function, self.clock.now());
-            return Ok(false);
+            return Ok(Admitted::NoRoom);
         }
         let stored = match self.writer.admit(vec![row]).await {
             Ok(stored) => stored,
@@ -113,10 +124,12 @@ impl Core {
                 return Err(error);
             }
         };
-        if let Some(row) = stored.into_iter().next() {
-            self.start(Job { invocation: row.invocation, reply: Some(reply) });
-        }
-        Ok(true)
+        let Some(row) = stored.into_iter().next() else {
+            self.dispatcher.release(function, bytes, self.clock.now());
+            return Ok(Admitted::KeyTaken);
+        };
+        self.start(Job { invocation: row.invocation, reply: Some(reply) });
+        Ok(Admitted::Started)
     }
 
     /// Puts a job with reserved room into its function's queue, and runs it when a slot is free.

@@ -45,6 +45,10 @@ pub(crate) enum RequestError {
     Unreachable(String),
     #[error("the function's address must not be called: {0}")]
     Forbidden(String),
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error("the call that came with this idempotency key before is still under way")]
+    KeyInFlight,
     #[error("the invocation was not run: the service is stopping or the function was changed")]
     NotRun,
 }
@@ -54,7 +58,8 @@ impl Classify for RequestError {
         match self {
             Self::Store(error) => error.kind(),
             Self::NoFunction | Self::NoInvocation | Self::NoDeadLetter => ErrorKind::NotFound,
-            Self::InvalidCursor | Self::InvalidState(_) => ErrorKind::Invalid,
+            Self::InvalidCursor | Self::InvalidState(_) | Self::KeyReused => ErrorKind::Invalid,
+            Self::KeyInFlight => ErrorKind::Conflict,
             Self::NotReady | Self::Unreachable(_) | Self::NotRun => ErrorKind::Unavailable,
             Self::Busy | Self::Held { .. } => ErrorKind::Exhausted,
             Self::Timeout => ErrorKind::Timeout,
@@ -76,6 +81,8 @@ impl Classify for RequestError {
             Self::Timeout => "function-timeout",
             Self::Unreachable(_) => "function-unreachable",
             Self::Forbidden(_) => "address-forbidden",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::KeyInFlight => "idempotency-key-in-flight",
             Self::NotRun => "invocation-not-run",
         }
         .into()
@@ -85,7 +92,7 @@ impl Classify for RequestError {
         match self {
             Self::Store(error) => error.retry_after_seconds(),
             Self::Held { seconds } => Some(*seconds),
-            Self::NotReady | Self::Busy | Self::NotRun => Some(1),
+            Self::NotReady | Self::Busy | Self::NotRun | Self::KeyInFlight => Some(1),
             _ => None,
         }
     }

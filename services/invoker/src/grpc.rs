@@ -16,9 +16,11 @@ use tripline_contracts::{pb, to_status};
 use tripline_event::{Event, InvocationId, Subject};
 use tripline_kernel::{Timestamp, Uid};
 
-use crate::core::Core;
+use crate::core::{Admitted, Core};
+use crate::dispatcher::Reply;
 use crate::error::RequestError;
 use crate::invocation::{CLOUDEVENT_JSON, Invocation, Mode, Payload, State};
+use crate::key::{CallKey, KeptCall};
 use crate::snapshot::{Callable, Function, Known};
 use crate::store::{Filter, Found, Page};
 use crate::writer::AdmitError;
@@ -40,16 +42,29 @@ impl Invoker for Service {
         request: Request<InvokeRequest>,
     ) -> Result<Response<InvokeResponse>, Status> {
         let request = request.into_inner();
+        let (tenant, key) = (uid("tenant", &request.tenant)?, CallKey::of(&request)?);
         let asynchronous = request.asynchronous;
-        let invocation = self.direct_call(request)?;
-        let invocation_id = invocation.id.to_string();
+        if let Some(kept) = self.kept(tenant, key.as_deref()).await? {
+            return again(kept, asynchronous);
+        }
+        let invocation = self.direct_call(request, key.clone())?;
+        let id = invocation.id;
         let answer = if asynchronous {
             self.admit(invocation).await?;
             None
         } else {
-            Some(self.call(invocation).await?)
+            self.call(invocation).await?
         };
-        Ok(Response::new(InvokeResponse { invocation_id, answer }))
+        if answer.is_none() && key.is_some() {
+            // Another call with the same key may have been faster.
+            match self.kept(tenant, key.as_deref()).await? {
+                Some(kept) if asynchronous && kept.invocation == id => {}
+                Some(kept) => return again(kept, asynchronous),
+                // It came with others that were refused, or has ended without having called the function.
+                None => return Err(to_status(&RequestError::KeyInFlight)),
+            }
+        }
+        Ok(Response::new(InvokeResponse { invocation_id: id.to_string(), answer }))
     }
 
     async fn get_invocation(
@@ -100,7 +115,22 @@ impl Invoker for Service {
 }
 
 impl Service {
-    fn direct_call(&self, request: InvokeRequest) -> Result<Invocation, Status> {
+    /// What is kept for a key, which must have come with the same request.
+    async fn kept(&self, tenant: Uid, key: Option<&CallKey>) -> Result<Option<KeptCall>, Status> {
+        let Some(key) = key else { return Ok(None) };
+        let kept = self.0.store.kept_call(tenant, &key.text, self.0.clock.now()).await;
+        let kept = kept.map_err(|error| to_status(&error))?;
+        if kept.as_ref().is_some_and(|kept| kept.request != key.request) {
+            return Err(to_status(&RequestError::KeyReused));
+        }
+        Ok(kept)
+    }
+
+    fn direct_call(
+        &self,
+        request: InvokeRequest,
+        key: Option<Arc<CallKey>>,
+    ) -> Result<Invocation, Status> {
         let core = &self.0;
         let tenant = uid("tenant", &request.tenant)?;
         let function = uid("function_uid", &request.function_uid)?;
@@ -132,6 +162,7 @@ impl Service {
                 content_type: (!is_event).then(|| content_type.into()),
                 traceparent: traceparent(request.traceparent),
             },
+            key,
             accepted_at: core.clock.now(),
             attempts: 0,
             generation: 1,
@@ -159,8 +190,8 @@ impl Service {
         admitted.await.map_err(|_| AdmitError::Stopping).flatten().map_err(|error| refusal(&error))
     }
 
-    /// Keeps the call and waits for the function's answer.
-    async fn call(&self, invocation: Invocation) -> Result<pb::FunctionAnswer, Status> {
+    /// Keeps the call and waits for the function's answer. Nothing when its key stands for another call.
+    async fn call(&self, invocation: Invocation) -> Result<Option<pb::FunctionAnswer>, Status> {
         let core = Arc::clone(&self.0);
         let now = core.clock.now();
         if let Some(until) = core.dispatcher.held_until(invocation.function, now) {
@@ -170,17 +201,13 @@ impl Service {
         let (reply, answered) = oneshot::channel();
         let admit = async move { core.admit_synchronous(invocation, reply).await };
         let admitted = self.0.calls.spawn(admit).await.map_err(|_| AdmitError::Stopping).flatten();
-        if !admitted.map_err(|error| refusal(&error))? {
-            return Err(to_status(&RequestError::Busy));
+        match admitted.map_err(|error| refusal(&error))? {
+            Admitted::Started => {}
+            Admitted::NoRoom => return Err(to_status(&RequestError::Busy)),
+            Admitted::KeyTaken => return Ok(None),
         }
-        let error = match answered.await {
-            Ok(Ok(answer)) => return Ok(messages::answer(answer)),
-            Ok(Err(tripline_target::Error::Timeout(_))) => RequestError::Timeout,
-            Ok(Err(tripline_target::Error::Unreachable(why))) => RequestError::Unreachable(why),
-            Ok(Err(tripline_target::Error::Forbidden(why))) => RequestError::Forbidden(why),
-            Err(_) => RequestError::NotRun,
-        };
-        Err(to_status(&error))
+        let reply = answered.await.map_err(|_| to_status(&RequestError::NotRun))?;
+        told(reply).map(Some)
     }
 
     async fn get(
@@ -203,6 +230,37 @@ impl Service {
             self.0.store.list(&filter, page).await.map_err(|error| to_status(&error))?;
         Ok((found, next.map(|seq| seq.to_string()).unwrap_or_default()))
     }
+}
+
+/// What the caller of a synchronous call hears.
+fn told(reply: Reply) -> Result<pb::FunctionAnswer, Status> {
+    use tripline_target::Error;
+    let error = match reply {
+        Ok(answer) => return Ok(messages::answer(answer)),
+        Err(Error::Timeout(_)) => RequestError::Timeout,
+        Err(Error::Unreachable(why)) => RequestError::Unreachable(why),
+        Err(Error::Forbidden(why)) => RequestError::Forbidden(why),
+    };
+    Err(to_status(&error))
+}
+
+/// Answers a repeated call as the first one.
+fn again(kept: KeptCall, asynchronous: bool) -> Result<Response<InvokeResponse>, Status> {
+    let invocation_id = kept.invocation.to_string();
+    if asynchronous {
+        return Ok(Response::new(InvokeResponse { invocation_id, answer: None }));
+    }
+    let answer = match (kept.told, kept.state) {
+        (Some(reply), _) => told(reply)?,
+        (None, Some(State::Pending | State::Running)) => {
+            return Err(to_status(&RequestError::KeyInFlight));
+        }
+        (None, _) => {
+            let why = "the call was cut off, and what came of it is not known".to_owned();
+            return Err(to_status(&RequestError::Unreachable(why)));
+        }
+    };
+    Ok(Response::new(InvokeResponse { invocation_id, answer: Some(answer) }))
 }
 
 fn refusal(error: &AdmitError) -> Status {

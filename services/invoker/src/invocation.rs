@@ -6,6 +6,8 @@ use bytes::Bytes;
 use tripline_event::{InvocationId, LaneEntry, Subject};
 use tripline_kernel::{Timestamp, Uid};
 
+use crate::key::{CallKey, Told};
+
 /// The media type of an event in the JSON event format.
 pub(crate) const CLOUDEVENT_JSON: &str = "application/cloudevents+json";
 
@@ -133,6 +135,8 @@ pub(crate) struct Invocation {
     pub(crate) event_source: Box<str>,
     pub(crate) event_id: Box<str>,
     pub(crate) payload: Payload,
+    /// What a direct call came with, in the process that took it in.
+    pub(crate) key: Option<Arc<CallKey>>,
     pub(crate) accepted_at: Timestamp,
     /// Attempts made in this generation.
     pub(crate) attempts: u32,
@@ -176,6 +180,7 @@ impl From<LaneEntry> for Invocation {
                 content_type: None,
                 traceparent: entry.accepted.traceparent,
             },
+            key: None,
             accepted_at: entry.accepted.accepted_at,
             attempts: 0,
             generation: 1,
@@ -227,4 +232,6 @@ pub(crate) struct Record {
     pub(crate) outcome: Outcome,
     /// Until when the function asks not to be called at all.
     pub(crate) hold_until: Option<Timestamp>,
+    /// What the caller of a synchronous call with a key is told.
+    pub(crate) told: Option<Told>,
 }

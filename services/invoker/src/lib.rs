@@ -18,6 +18,7 @@ mod fetch;
 mod grpc;
 mod invocation;
 mod judge;
+mod key;
 mod lanes;
 mod lookup;
 mod metrics;

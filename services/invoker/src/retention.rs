@@ -36,6 +36,9 @@ async fn sweep(core: &Core, options: &Options) -> Result<usize, tripline_db::Err
         finished_before: now.before(Duration::from_secs(options.retention_seconds)),
         dead_before: (!dead_retention.is_zero()).then(|| now.before(dead_retention)),
     };
+    while core.store.delete_keys(now).await? > 0 {
+        tokio::time::sleep(BETWEEN).await;
+    }
     let (mut deleted, mut after) = (0, Some(0));
     while let Some(place) = after {
         let (count, next) = core.store.delete_ended(ended, place).await?;

@@ -14,6 +14,7 @@ mod admit;
 mod checkpoint;
 mod claim;
 mod epoch;
+mod keys;
 mod migration;
 mod read;
 mod record;

@@ -6,7 +6,7 @@
 
 mod batch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -250,17 +250,22 @@ impl Writer {
         }
     }
 
-    /// Takes out the rows that were stored before. One that stands at the very place it was given is this process's
-    /// own, from a commit whose answer was lost: it counts as stored now.
+    /// Takes out the rows that were stored before, or whose keys stand for other calls. One that stands at the very place it
+    /// was given is this process's own, from a commit whose answer was lost: it counts as stored now.
     async fn take_out_stored(&self, work: &mut Work) -> Result<(), tripline_db::Error> {
         let ids: Vec<InvocationId> = work.rows.iter().map(|row| row.invocation.id).collect();
         let stored = self.store.existing(&ids).await?;
+        let mut taken = HashSet::new();
+        if stored.is_empty() {
+            taken = self.store.keys_taken(&work.rows, self.clock.now()).await?;
+        }
         for mut row in std::mem::take(&mut work.rows) {
             match stored.get(&row.invocation.id) {
                 Some(&seq) if seq == row.invocation.seq => work.stored.push(row),
                 Some(_) => self.metrics.duplicate(),
+                None if taken.contains(&row.invocation.id) => {}
                 None => {
-                    if stored.is_empty() {
+                    if stored.is_empty() && taken.is_empty() {
                         // Then it is the place that is taken: take another.
                         row.invocation.seq = 0;
                     }

@@ -15,6 +15,7 @@ use super::name;
 use crate::authn::Caller;
 use crate::body::{self, content_type};
 use crate::gateway::Gateway;
+use crate::idempotency;
 use crate::peers::{INVOKE_WAIT, WRITE_WAIT, answer};
 use crate::publish::traceparent;
 use crate::refusal::{Kind, Refusal};
@@ -46,6 +47,7 @@ pub(super) async fn invoke(
             Some(context) => context.to_string(),
             None => traceparent(request.headers()).unwrap_or_default().to_owned(),
         },
+        idempotency_key: idempotency::key(&request)?,
     };
     let called = match send(&gateway, call.clone()).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {

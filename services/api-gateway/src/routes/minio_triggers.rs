@@ -1,7 +1,6 @@
 //! MinIO triggers: a bucket to a function in one request. A trigger and its source of the same name, as one.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderName;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -19,6 +18,7 @@ use crate::authn::Caller;
 use crate::condition::of_write;
 use crate::document::{Document, Fields};
 use crate::gateway::Gateway;
+use crate::idempotency;
 use crate::peers::{READ_WAIT, WRITE_WAIT, answer};
 use crate::refusal::Refusal;
 
@@ -28,9 +28,6 @@ const MINIO: &str = "minio";
 const SETTINGS: [&str; 7] =
     ["endpoint", "bucket", "access_key", "secret_key", "events", "prefix", "suffix"];
 const ACTIONS: [&str; 5] = ["create", "update", "delete", "get", "list"];
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 255;
 
 #[derive(Serialize)]
 struct Pair {
@@ -100,7 +97,7 @@ pub(super) async fn act(
     caller: Caller,
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let key = idempotency_key(&request)?;
+    let key = idempotency::key(&request)?;
     let document = Document::parse(text(&request, payload, &gateway, JSON).await?)?;
     let (asked, _) = document.read_fields(asked)?;
     let tenant = caller.tenant.to_string();
@@ -271,12 +268,4 @@ fn pair(message: pb::SourceTrigger, applied: Option<bool>) -> Result<Pair, Refus
         None => Trigger::of(trigger)?,
     };
     Ok(Pair { trigger, source, relation, rule })
-}
-
-/// The key that makes a request repeatable; empty when there is none.
-fn idempotency_key(request: &HttpRequest) -> Result<String, Refusal> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(String::new()) };
-    let key = value.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
-    let problem = "it is 1 to 255 printable ASCII characters";
-    key.map(str::to_owned).ok_or(Refusal::Header { name: "Idempotency-Key", problem })
 }

@@ -33,6 +33,7 @@ fn job(function: Uid, seq: i64, bytes: usize) -> Job {
         event_source: "".into(),
         event_id: "".into(),
         payload: Payload { body, content_type: None, traceparent: None },
+        key: None,
         accepted_at: NOW,
         attempts: 0,
         generation: 1,

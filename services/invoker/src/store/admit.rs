@@ -39,6 +39,7 @@ impl Store {
     ) -> Result<(), BatchError> {
         let (mut script, mut changes) = (Script::default(), Changes::default());
         script.push(self.guard(epoch), Purpose::Guard, 1);
+        script.insert_keys(self, rows, now);
         script.insert(self, rows, now);
         for row in rows {
             changes.of(row.invocation.tenant).matched += 1;

@@ -12,7 +12,7 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(First)]
+        vec![Box::new(First), Box::new(CallKeys)]
     }
 }
 
@@ -35,6 +35,42 @@ impl MigrationTrait for First {
         Ok(())
     }
 }
+
+/// Idempotency keys of direct calls, and what synchronous callers were told.
+struct CallKeys;
+
+impl MigrationName for CallKeys {
+    fn name(&self) -> &'static str {
+        "m0002_call_keys"
+    }
+}
+
+#[async_trait::async_trait]
+#[allow(elided_lifetimes_in_paths, reason = "the trait is declared so")]
+impl MigrationTrait for CallKeys {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        for statement in CALL_KEYS {
+            manager.get_connection().execute_unprepared(&in_dialect(backend, statement)).await?;
+        }
+        Ok(())
+    }
+}
+
+const CALL_KEYS: [&str; 2] = [
+    "CREATE TABLE call_keys (
+        tenant {uid} NOT NULL,
+        idempotency_key {attribute} NOT NULL,
+        request_hash {attribute} NOT NULL,
+        id {id} NOT NULL,
+        created_at BIGINT NOT NULL,
+        status_code INTEGER NULL,
+        content_type {text} NULL,
+        answer {blob} NULL,
+        PRIMARY KEY (tenant, idempotency_key)
+    ){end}",
+    "CREATE INDEX call_keys_created ON call_keys (created_at)",
+];
 
 /// `{uid}`, `{id}`, `{attribute}`, `{text}`, `{blob}`, `{of some states}` and `{end}` stand for what differs between the dialects.
 /// An attribute of an event is kept as bytes: it is compared as such, and may be long.

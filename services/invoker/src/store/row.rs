@@ -92,5 +92,7 @@ pub(super) fn invocation(row: &QueryResult, epoch: i64) -> Result<Invocation, Db
         attempts: count(row, 13)?,
         generation: count(row, 14)?,
         payload: payload(row, 15)?,
+        // It has been looked at when the call was taken in.
+        key: None,
     })
 }

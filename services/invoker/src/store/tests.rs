@@ -54,6 +54,7 @@ promises! {
     lists_go_backwards_by_filter_and_never_show_another_tenants,
     records_end_with_their_retention_and_others_stay,
     a_hold_lasts_until_its_time,
+    a_key_stands_for_one_call_until_its_time,
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 use super::{Admission, Answered, BATCH_MAX, Entry};
-use crate::invocation::{Outcome, Record};
+use crate::invocation::{Invocation, Outcome, Record};
 use crate::store::{Row, Stats};
 
 /// Entries that have gathered.
@@ -52,12 +52,15 @@ pub(super) struct Work {
 /// Those who brought the parts of a batch.
 pub(super) type Waiting = Vec<oneshot::Sender<Result<Vec<Row>, tripline_db::Error>>>;
 
-/// All rows in one list, each id once.
+/// All rows in one list, each id and each key once.
 pub(super) fn flatten(admissions: Vec<Admission>) -> (Vec<Row>, Waiting) {
     let (mut rows, mut waiting, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut keys = HashSet::new();
     for (part, admission) in admissions.into_iter().enumerate() {
         for mut row in admission.rows {
-            if seen.insert(row.invocation.id) {
+            let Invocation { id, tenant, key, .. } = &*row.invocation;
+            let first = key.as_ref().is_none_or(|key| keys.insert((*tenant, key.text.clone())));
+            if first && seen.insert(*id) {
                 row.batch_part = part;
                 rows.push(row);
             }

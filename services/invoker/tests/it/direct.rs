@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tonic::Code;
 use tripline_contracts::pb::{GetInvocationRequest, Invocation, InvokeRequest};
-use tripline_kernel::DEFAULT_TENANT;
-use tripline_testkit::{Answer, wait_for};
+use tripline_kernel::{Classify as _, DEFAULT_TENANT};
+use tripline_testkit::{Answer, wait_for, wait_until};
 
 use crate::stack::{DEADLINE, Stack, Way, event_json};
 
@@ -18,6 +18,7 @@ fn request(way: &Way, asynchronous: bool) -> InvokeRequest {
         body: event_json("direct").into(),
         content_type: "application/cloudevents+json".to_owned(),
         traceparent: String::new(),
+        idempotency_key: String::new(),
     }
 }
 
@@ -110,6 +111,68 @@ async fn a_caller_that_leaves_takes_nothing_back() {
     assert!(left.is_err(), "the caller has left before the answer");
     stack.wait_until_settled(2).await;
     assert_eq!(stack.metric("tripline_invocations_delivered_total"), 2);
+}
+
+#[tokio::test]
+async fn a_repeated_key_is_answered_as_before_and_calls_nothing() {
+    let mut stack = Stack::start().await;
+    let way = stack.way("f");
+    invoke(&stack, &request(&way, false)).await.unwrap();
+    let keyed = |key: &str, asynchronous| InvokeRequest {
+        idempotency_key: key.to_owned(),
+        ..request(&way, asynchronous)
+    };
+    let answer = Answer::status(404).body("none").header("content-type", "text/plain");
+    stack.receiver.script(&way.path, [answer]);
+    let first = invoke(&stack, &keyed("call", false)).await.unwrap();
+    assert_eq!(first.answer.as_ref().unwrap().status_code, 404);
+    let kept = invoke(&stack, &keyed("task", true)).await.unwrap();
+    stack.wait_until_settled(3).await;
+
+    stack.stop().await;
+    stack.start_invoker().await;
+    assert_eq!(invoke(&stack, &keyed("call", false)).await.unwrap(), first, "also after a restart");
+    assert_eq!(invoke(&stack, &keyed("task", true)).await.unwrap(), kept);
+    let other = InvokeRequest { body: "other".into(), ..keyed("task", true) };
+    let refused = invoke(&stack, &other).await.unwrap_err();
+    assert_eq!(tripline_contracts::Error::from(refused).code(), "idempotency-key-reused");
+    assert_ne!(invoke(&stack, &keyed("new", true)).await.unwrap(), kept);
+    wait_until(DEADLINE, async || stack.receiver.count() == 4).await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_with_one_key_at_the_same_time_are_one_call() {
+    let stack = Stack::start().await;
+    let way = stack.way("f");
+    invoke(&stack, &request(&way, false)).await.unwrap();
+    for asynchronous in [false, true] {
+        let before = stack.receiver.count();
+        let call = InvokeRequest {
+            idempotency_key: format!("same-{asynchronous}"),
+            ..request(&way, asynchronous)
+        };
+        stack.receiver.script(&way.path, [Answer::ok().after(Duration::from_millis(200))]);
+        let calls = (0..8).map(|_| {
+            let (mut client, call) = (stack.client(), call.clone());
+            tokio::spawn(async move { client.invoke(call).await })
+        });
+        let mut ids = std::collections::BTreeSet::new();
+        for outcome in calls.collect::<Vec<_>>() {
+            match outcome.await.unwrap() {
+                Ok(response) => {
+                    ids.insert(response.into_inner().invocation_id);
+                }
+                Err(status) => {
+                    let code = tripline_contracts::Error::from(status).code().into_owned();
+                    assert_eq!((code.as_str(), asynchronous), ("idempotency-key-in-flight", false));
+                }
+            }
+        }
+        assert_eq!(ids.len(), 1);
+        wait_until(DEADLINE, async || stack.receiver.count() == before + 1).await.unwrap();
+    }
+    stack.wait_until_settled(3).await;
+    assert_eq!(stack.receiver.count(), 3);
 }
 
 #[tokio::test]

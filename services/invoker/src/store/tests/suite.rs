@@ -8,6 +8,7 @@ use tripline_event::{InvocationId, Subject};
 use tripline_kernel::{Timestamp, Uid};
 
 use crate::invocation::{Attempt, Invocation, Mode, Outcome, Payload, Record, State, reason};
+use crate::key::{CallKey, KEPT, Told};
 use crate::store::{BatchError, Ended, Epoch, Filter, Group, Page, Row, Sequence, Stats, Store};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -46,6 +47,7 @@ fn row(number: u32, runs: bool, (epoch, sequence): &mut (Epoch, Sequence)) -> Ro
             content_type: None,
             traceparent: Some("00-trace".into()),
         },
+        key: None,
         accepted_at: NOW,
         attempts: 0,
         generation: 1,
@@ -74,6 +76,7 @@ fn record(row: &Row, outcome: Outcome) -> Record {
         attempt: Some(attempt),
         outcome,
         hold_until: None,
+        told: None,
     }
 }
 
@@ -383,4 +386,58 @@ pub(super) async fn a_hold_lasts_until_its_time(store: Store) {
     }
     assert_eq!(store.holds(seconds(8)).await.unwrap(), [(FUNCTION, seconds(9))]);
     assert_eq!(store.holds(seconds(9)).await.unwrap(), []);
+}
+
+pub(super) async fn a_key_stands_for_one_call_until_its_time(store: Store) {
+    let mut place = begin(&store).await;
+    let epoch = place.0.id;
+    let key = Arc::new(CallKey { text: "key".into(), request: [7; 32] });
+    let mut keyed = |number| {
+        let mut row = row(number, true, &mut place);
+        row.invocation.key = Some(Arc::clone(&key));
+        row
+    };
+    let (first, second, third) = (keyed(1), keyed(2), keyed(3));
+    store.commit(std::slice::from_ref(&first), &[], (epoch, NOW)).await.unwrap();
+    let taken = store.commit(std::slice::from_ref(&second), &[], (epoch, seconds(1))).await;
+    assert!(matches!(taken, Err(BatchError::Duplicate)));
+    let taken = store.keys_taken(std::slice::from_ref(&second), seconds(1)).await.unwrap();
+    assert!(taken.contains(&second.invocation.id));
+    assert!(store.kept_call(Uid::NIL, "key", NOW).await.unwrap().is_none(), "another tenant's");
+    let kept = store.kept_call(TENANT, "key", NOW).await.unwrap().unwrap();
+    let running = Some(State::Running);
+    assert_eq!((kept.request, kept.invocation), ([7; 32], first.invocation.id));
+    assert_eq!((kept.state, kept.told), (running, None));
+
+    let answer = tripline_target::Answer {
+        status_code: 201,
+        content_type: "text/plain".to_owned(),
+        body: Bytes::from_static(b"made \xff"),
+        retry_after: None,
+        retry_never: false,
+    };
+    let told = Told { key: Arc::clone(&key), invocation: first.invocation.id, reply: None };
+    let told = Told { reply: Some(Ok(answer.clone())), ..told };
+    let done = Record { told: Some(told), ..record(&first, Outcome::Succeeded) };
+    store.commit(&[], &[done], (epoch, NOW)).await.unwrap();
+    let kept = store.kept_call(TENANT, "key", NOW).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.told), (Some(State::Succeeded), Some(Ok(answer))));
+
+    // A day later the key is a new one.
+    let later = NOW.after(KEPT);
+    assert!(store.kept_call(TENANT, "key", later).await.unwrap().is_none());
+    store.commit(std::slice::from_ref(&third), &[], (epoch, later)).await.unwrap();
+    let kept = store.kept_call(TENANT, "key", later).await.unwrap().unwrap();
+    assert_eq!((kept.invocation, kept.told), (third.invocation.id, None));
+    let told = Told { key, invocation: third.invocation.id, reply: None };
+    let never_called = Record {
+        told: Some(told),
+        attempt: None,
+        ..record(&third, Outcome::Cancelled(reason::CALLER_GONE))
+    };
+    store.commit(&[], &[never_called], (epoch, later)).await.unwrap();
+    assert!(store.kept_call(TENANT, "key", later).await.unwrap().is_none());
+    store.commit(std::slice::from_ref(&second), &[], (epoch, later)).await.unwrap();
+    assert_eq!(store.delete_keys(later).await.unwrap(), 0);
+    assert_eq!(store.delete_keys(later.after(KEPT)).await.unwrap(), 1);
 }
