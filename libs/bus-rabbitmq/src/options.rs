@@ -9,7 +9,7 @@ use tripline_kernel::Fault;
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// `amqp://USER:PASSWORD@HOST:PORT/VHOST`, or `amqps://…`. A virtual host named `/` is written `%2f`. The query may
-    /// hold `heartbeat` in seconds (default 10).
+    /// hold `heartbeat` in seconds (default 5).
     #[serde(serialize_with = "tripline_kernel::masked")]
     #[schemars(with = "String", example = "amqp://guest:guest@127.0.0.1:5672/%2f")]
     pub uri: SecretString,
@@ -27,7 +27,7 @@ pub struct Options {
 }
 
 /// Seconds between two signs of life on a connection, unless the URI says otherwise.
-const HEARTBEAT_SECONDS: u16 = 10;
+const HEARTBEAT_SECONDS: u16 = 5;
 /// The smallest segment that makes sense: some frames must fit in.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 
@@ -115,6 +115,6 @@ mod tests {
         assert_eq!(options.segment_bytes(1 << 30), options.segment_bytes_max);
         assert_eq!(options.segment_bytes(1 << 20), 128 << 10);
         assert_eq!(options.segment_bytes(0), 64 << 10);
-        assert_eq!(options.uri().unwrap().query.heartbeat, Some(10));
+        assert_eq!(options.uri().unwrap().query.heartbeat, Some(5));
     }
 }

@@ -48,9 +48,12 @@ pub fn is_away(error: &DbErr) -> bool {
             Code::MySql(code) => {
                 matches!(code, 1040 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1203 | 1927)
             }
-            // Connection exceptions, too many connections, and an operator's intervention (57P01: shutdown; 57P03: starting).
+            // Connection exceptions, too many connections, an operator's intervention (57P01: shutdown; 57P03: starting), and a
+            // session that was ended because it was idle within a transaction.
             Code::Postgres(code) => {
-                code.starts_with("08") || code.starts_with("57P") || code == "53300"
+                code.starts_with("08")
+                    || code.starts_with("57P")
+                    || matches!(code, "53300" | "25P03")
             }
             Code::Other => false,
         },

@@ -6,6 +6,9 @@ use tripline_kernel::{Classify as _, ErrorKind};
 
 use super::*;
 
+/// Longer than a server lets a session hold locks and do nothing.
+const LET_GO_MAX: Duration = Duration::from_secs(20);
+
 struct Migrator;
 
 impl MigratorTrait for Migrator {
@@ -100,6 +103,7 @@ async fn on_mariadb_sessions_are_strict_in_utc_and_migrate_once() {
     assert!(one::<String>(&db, "SELECT @@sql_mode").await.contains("STRICT_ALL_TABLES"));
     let error = db.execute_unprepared("INSERT INTO things (id) VALUES ('x')").await.unwrap_err();
     assert_eq!(Error(error).kind(), ErrorKind::Internal, "a value that does not fit is refused");
+    a_frozen_transaction_lets_go(&db, &url).await;
     let wrong = Options { url: url.replace("root@", "nobody:hunter2@").into(), connections_max: 1 };
     let error = open::<Migrator>(&wrong, || 0.5).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal, "wrong credentials are not waited for");
@@ -109,10 +113,23 @@ async fn on_mariadb_sessions_are_strict_in_utc_and_migrate_once() {
 async fn on_postgres_sessions_are_in_utc_and_migrate_once() {
     let url = tripline_testkit::postgres().await.database().await.unwrap();
     replicas_migrate_once(&url).await;
-    let db = connect(&Options { url: url.into(), connections_max: 1 }).await.unwrap();
+    let db = connect(&Options { url: url.as_str().into(), connections_max: 1 }).await.unwrap();
     let isolation = one::<String>(&db, "SHOW transaction_isolation").await;
     assert_eq!(isolation, "read committed");
     assert_eq!(one::<String>(&db, "SHOW timezone").await, "UTC");
+    a_frozen_transaction_lets_go(&db, &url).await;
+}
+
+/// One who begins and then does nothing more keeps others waiting, but not for ever.
+async fn a_frozen_transaction_lets_go(db: &DatabaseConnection, url: &str) {
+    let frozen = begin_write(db).await.unwrap();
+    let write = "UPDATE things SET id = id";
+    frozen.execute_unprepared(write).await.unwrap();
+    let other = connect(&Options { url: url.into(), connections_max: 1 }).await.unwrap();
+    let written = tokio::time::timeout(LET_GO_MAX, other.execute_unprepared(write)).await;
+    written.expect("the lock is let go").unwrap();
+    let error = Error(frozen.commit().await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

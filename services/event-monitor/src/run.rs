@@ -23,6 +23,7 @@ use crate::lease::{Checks, Keeper, Work};
 use crate::metrics::Metrics;
 use crate::options::{Options, Ports};
 use crate::registry::{Follower, Registry, Snapshot};
+use crate::sources::Prober;
 use crate::store::{self, Migrator, Partition, Store, Tenure, UnitKind};
 use crate::{router, sources};
 

@@ -30,7 +30,7 @@ pub(crate) enum Change {
     /// The resource is gone.
     Gone { revision: u64, kind: Kind, meta: Meta },
     /// The resource is as it says here.
-    Is { revision: u64, resource: Resource },
+    Is { revision: u64, resource: Box<Resource> },
     /// Everything up to this revision has been sent. What follows is live.
     CaughtUp { revision: u64 },
 }
@@ -130,7 +130,7 @@ impl Feed {
             if deleted {
                 self.ready.push_back(Change::Gone { revision, kind, meta });
             } else if let Some(resource) = resources.remove(&meta.uid) {
-                self.ready.push_back(Change::Is { revision, resource });
+                self.ready.push_back(Change::Is { revision, resource: Box::new(resource) });
             }
             // Else it was deleted since: its tombstone comes at a later revision.
         }

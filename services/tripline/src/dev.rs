@@ -49,7 +49,7 @@ pub(crate) struct DevArgs {
 /// Reads what to log.
 fn log_filter(filter: &str) -> Result<String, String> {
     let options = telemetry::Options { filter: filter.to_owned(), ..Default::default() };
-    options.validate().pop().map_or(Ok(options.filter), |fault| Err(fault.detail.into()))
+    options.validate().pop().map_or(Ok(options.filter), |fault| Err(fault.detail))
 }
 
 /// Where health and metrics listen, unless told otherwise.

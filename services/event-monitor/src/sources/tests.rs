@@ -188,7 +188,7 @@ impl World {
         store.enlist(&[UNIT]).await.unwrap();
         store.acquire(&[UNIT], REPLICA, now, now.after(SOON)).await.unwrap();
         let tenure = Tenure { unit: UNIT, holder: REPLICA, epoch: 1 };
-        let prober = Prober::new(around.kinds.clone(), around.tasks.clone());
+        let prober = super::Prober::new(around.kinds.clone(), around.tasks.clone());
         let service = Service { store: store.clone(), snapshot: told, prober };
         let drain = CancellationToken::new();
         let task = tokio::spawn(host(around, tenure, drain.clone()));

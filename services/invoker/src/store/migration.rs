@@ -28,9 +28,11 @@ impl MigrationName for First {
 #[allow(elided_lifetimes_in_paths, reason = "the trait is declared so")]
 impl MigrationTrait for First {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        for statement in TABLES.iter().chain(indexes(backend)) {
-            manager.get_connection().execute_unprepared(&in_dialect(backend, statement)).await?;
+        for table in TABLES {
+            create(manager, table).await?;
+        }
+        for index in indexes(manager.get_database_backend()) {
+            create_index(manager, "invocations", *index).await?;
         }
         Ok(())
     }
@@ -49,33 +51,48 @@ impl MigrationName for CallKeys {
 #[allow(elided_lifetimes_in_paths, reason = "the trait is declared so")]
 impl MigrationTrait for CallKeys {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        for statement in CALL_KEYS {
-            manager.get_connection().execute_unprepared(&in_dialect(backend, statement)).await?;
-        }
-        Ok(())
+        create(manager, CALL_KEYS).await?;
+        create_index(manager, "call_keys", ("call_keys_created", "(created_at)")).await
     }
 }
 
-const CALL_KEYS: [&str; 2] = [
-    "CREATE TABLE call_keys (
-        tenant {uid} NOT NULL,
-        idempotency_key {attribute} NOT NULL,
-        request_hash {attribute} NOT NULL,
-        id {id} NOT NULL,
-        created_at BIGINT NOT NULL,
-        status_code INTEGER NULL,
-        content_type {text} NULL,
-        answer {blob} NULL,
-        PRIMARY KEY (tenant, idempotency_key)
-    ){end}",
-    "CREATE INDEX call_keys_created ON call_keys (created_at)",
-];
+const CALL_KEYS: &str = "CREATE TABLE IF NOT EXISTS call_keys (
+    tenant {uid} NOT NULL,
+    idempotency_key {attribute} NOT NULL,
+    request_hash {attribute} NOT NULL,
+    id {id} NOT NULL,
+    created_at BIGINT NOT NULL,
+    status_code INTEGER NULL,
+    content_type {text} NULL,
+    answer {blob} NULL,
+    PRIMARY KEY (tenant, idempotency_key)
+){end}";
+
+/// The name of an index, and what it holds.
+type Index = (&'static str, &'static str);
+
+async fn create(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
+    let statement = in_dialect(manager.get_database_backend(), table);
+    manager.get_connection().execute_unprepared(&statement).await.map(drop)
+}
+
+/// MySQL commits each statement by itself and cannot leave out an index that is there: an earlier attempt may have made it.
+async fn create_index(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    (name, holds): Index,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    let statement = format!("CREATE INDEX {name} ON {table} {holds}");
+    manager.get_connection().execute_unprepared(&statement).await.map(drop)
+}
 
 /// `{uid}`, `{id}`, `{attribute}`, `{text}`, `{blob}`, `{of some states}` and `{end}` stand for what differs between the dialects.
 /// An attribute of an event is kept as bytes: it is compared as such, and may be long.
 const TABLES: [&str; 6] = [
-    "CREATE TABLE invocations (
+    "CREATE TABLE IF NOT EXISTS invocations (
         seq BIGINT NOT NULL PRIMARY KEY,
         id {id} NOT NULL UNIQUE,
         tenant {uid} NOT NULL,
@@ -97,14 +114,14 @@ const TABLES: [&str; 6] = [
         owner_epoch BIGINT NULL,
         finished_at BIGINT NULL{of some states}
     ){end}",
-    "CREATE TABLE payloads (
+    "CREATE TABLE IF NOT EXISTS payloads (
         seq BIGINT NOT NULL PRIMARY KEY,
         tenant {uid} NOT NULL,
         content_type {text} NULL,
         traceparent {text} NULL,
         body {blob} NOT NULL
     ){end}",
-    "CREATE TABLE attempts (
+    "CREATE TABLE IF NOT EXISTS attempts (
         seq BIGINT NOT NULL,
         generation INTEGER NOT NULL,
         number INTEGER NOT NULL,
@@ -117,12 +134,12 @@ const TABLES: [&str; 6] = [
         response {blob} NOT NULL,
         PRIMARY KEY (seq, generation, number)
     ){clustered}{end}",
-    "CREATE TABLE epochs (
+    "CREATE TABLE IF NOT EXISTS epochs (
         epoch BIGINT NOT NULL PRIMARY KEY,
         slot SMALLINT NOT NULL UNIQUE,
         alive_until BIGINT NOT NULL
     ){end}",
-    "CREATE TABLE stats (
+    "CREATE TABLE IF NOT EXISTS stats (
         tenant {uid} NOT NULL,
         epoch BIGINT NOT NULL,
         matched BIGINT NOT NULL,
@@ -131,7 +148,7 @@ const TABLES: [&str; 6] = [
         cancelled BIGINT NOT NULL,
         PRIMARY KEY (tenant, epoch)
     ){end}",
-    "CREATE TABLE holds (
+    "CREATE TABLE IF NOT EXISTS holds (
         tenant {uid} NOT NULL,
         function_uid {uid} NOT NULL,
         until_at BIGINT NOT NULL,
@@ -142,26 +159,26 @@ const TABLES: [&str; 6] = [
 /// A row that succeeds at once touches only indexes that it appends to, beside those of its id and event. What is
 /// pending, dead or cancelled has indexes of its own, which such a row never enters. To SQLite `state = 3` does not show
 /// that `state IN (0, 3, 4)`.
-const INDEXES_PARTIAL: [&str; 7] = [
-    "CREATE INDEX invocations_event ON invocations (event_id, tenant)",
-    "CREATE INDEX invocations_trigger ON invocations (trigger_uid, seq)",
-    "CREATE INDEX invocations_function ON invocations (function_uid, seq)",
-    "CREATE INDEX invocations_running ON invocations (owner_epoch) WHERE state = 1",
-    "CREATE INDEX invocations_due ON invocations (function_uid, next_attempt_at) WHERE state = 0",
-    "CREATE INDEX invocations_waiting ON invocations (trigger_uid) WHERE state = 0",
-    "CREATE INDEX invocations_state ON invocations (tenant, state, seq) WHERE state = 0 OR state = 3 OR state = 4",
+const INDEXES_PARTIAL: [Index; 7] = [
+    ("invocations_event", "(event_id, tenant)"),
+    ("invocations_trigger", "(trigger_uid, seq)"),
+    ("invocations_function", "(function_uid, seq)"),
+    ("invocations_running", "(owner_epoch) WHERE state = 1"),
+    ("invocations_due", "(function_uid, next_attempt_at) WHERE state = 0"),
+    ("invocations_waiting", "(trigger_uid) WHERE state = 0"),
+    ("invocations_state", "(tenant, state, seq) WHERE state = 0 OR state = 3 OR state = 4"),
 ];
 
 /// MySQL and MariaDB have no partial indexes, but columns that are NULL in all other rows: what succeeds at once never
 /// changes its place in their indexes.
-const INDEXES_FULL: [&str; 7] = [
-    "CREATE INDEX invocations_event ON invocations (event_id, tenant)",
-    "CREATE INDEX invocations_trigger ON invocations (trigger_uid, seq)",
-    "CREATE INDEX invocations_function ON invocations (function_uid, seq)",
-    "CREATE INDEX invocations_running ON invocations (owner_epoch)",
-    "CREATE INDEX invocations_due ON invocations (pending_function, next_attempt_at)",
-    "CREATE INDEX invocations_waiting ON invocations (pending_trigger)",
-    "CREATE INDEX invocations_state ON invocations (tenant, listed_state, seq)",
+const INDEXES_FULL: [Index; 7] = [
+    ("invocations_event", "(event_id, tenant)"),
+    ("invocations_trigger", "(trigger_uid, seq)"),
+    ("invocations_function", "(function_uid, seq)"),
+    ("invocations_running", "(owner_epoch)"),
+    ("invocations_due", "(pending_function, next_attempt_at)"),
+    ("invocations_waiting", "(pending_trigger)"),
+    ("invocations_state", "(tenant, listed_state, seq)"),
 ];
 const OF_SOME_STATES: &str = ",
         pending_function BINARY(16) AS (CASE WHEN state = 0 THEN function_uid END) STORED,
@@ -197,7 +214,7 @@ const PHRASES_FULL: Phrases = Phrases {
     listed_state: "listed_state=",
 };
 
-fn indexes(backend: DbBackend) -> &'static [&'static str] {
+fn indexes(backend: DbBackend) -> &'static [Index] {
     if backend == DbBackend::MySql { &INDEXES_FULL } else { &INDEXES_PARTIAL }
 }
 

@@ -190,6 +190,15 @@ impl Registry for Shared<FakeRegistry> {
     ) -> Answer<pb::DeleteFunctionResponse> {
         refuse()
     }
+    async fn rotate_secret(&self, _: Request<pb::RotateSecretRequest>) -> Answer<pb::Function> {
+        refuse()
+    }
+    async fn pause_source(&self, _: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        refuse()
+    }
+    async fn resume_source(&self, _: Request<pb::NamedRequest>) -> Answer<pb::Source> {
+        refuse()
+    }
     async fn put_source(&self, _: Request<pb::PutSourceRequest>) -> Answer<pb::PutSourceResponse> {
         refuse()
     }

@@ -168,7 +168,7 @@ impl From<Deleted> for pb::Deleted {
 pub(super) fn change(change: Change) -> pb::Change {
     let (revision, deleted, resource) = match change {
         Change::Gone { revision, kind, meta } => (revision, true, gone(kind, meta)),
-        Change::Is { revision, resource } => (revision, false, is(resource)),
+        Change::Is { revision, resource } => (revision, false, is(*resource)),
         Change::CaughtUp { revision } => {
             (revision, false, pb::change::Resource::CaughtUp(pb::CaughtUp {}))
         }

@@ -169,7 +169,7 @@ impl FakeRegistry {
 }
 
 impl FakeRegistry {
-    fn set_source_paused(&self, asked: pb::NamedRequest, paused: bool) -> Answer<pb::Source> {
+    fn set_source_paused(&self, asked: &pb::NamedRequest, paused: bool) -> Answer<pb::Source> {
         self.up()?;
         let get = pb::GetRequest { tenant: asked.tenant.clone(), name: asked.name.clone() };
         let stored = read(&self.sources, &get, "source-not-found")?;
@@ -354,11 +354,11 @@ impl pb::registry_server::Registry for FakeRegistry {
     }
 
     async fn pause_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
-        self.set_source_paused(request.into_inner(), true)
+        self.set_source_paused(&request.into_inner(), true)
     }
 
     async fn resume_source(&self, request: Request<pb::NamedRequest>) -> Answer<pb::Source> {
-        self.set_source_paused(request.into_inner(), false)
+        self.set_source_paused(&request.into_inner(), false)
     }
 
     async fn put_trigger(
