@@ -5,6 +5,9 @@ mod process;
 mod replicas;
 mod server;
 mod start;
+mod upgrade;
+
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tripline_e2e::{Edition, Plan};
@@ -48,6 +51,8 @@ enum Act {
     Freeze(&'static str),
     /// `kill -9` of each replica of every service.
     Replicas,
+    /// An upgrade.
+    Upgrade,
 }
 
 const fn fault(edition: Edition, name: &'static str, what: &'static str, act: Act) -> Fault {
@@ -207,6 +212,29 @@ const SPLIT: &[Fault] = &[
     ),
 ];
 
+/// No fault, but to be survived in the same way.
+pub(crate) const UPGRADE: Fault = fault(
+    Edition::Split,
+    "upgrade",
+    "Two replicas of each service of an earlier release; `migrate`, then each is replaced, in the order of the documentation.",
+    Act::Upgrade,
+);
+
+/// Starts a system of the programs in `earlier`, of an earlier release, replaces them by those beside this one under a
+/// load of so many events a second, and compares.
+///
+/// # Errors
+/// When something cannot be started, or does not work again in time. A broken law is told by the report.
+pub async fn upgrade(
+    earlier: PathBuf,
+    servers: &Servers,
+    per_second: u32,
+) -> anyhow::Result<Report> {
+    let about = About::now(&UPGRADE)?;
+    let outcome = upgrade::upgrade(earlier, servers, per_second).await.context(UPGRADE.name)?;
+    Ok(Report { about, per_second, outcome, calm: false })
+}
+
 impl Fault {
     /// Starts a system, deals the fault under a load of so many events a second, and compares. The five-process edition
     /// needs servers.
@@ -247,7 +275,7 @@ impl Fault {
             _ => 1,
         };
         let backends = servers.backends().await?;
-        let plan = Plan::Split { backends, replicas, without: None };
+        let plan = Plan::Split { backends, replicas, without: None, programs: None };
         let mut world = World::start(plan, per_second).await?;
         match self.act {
             Act::Server(blow) => blow.strike(&mut world, servers).await?,

@@ -16,7 +16,7 @@ mod verdict;
 mod world;
 
 pub use disk::SmallDisk;
-pub use fault::{Fault, all};
+pub use fault::{Fault, all, upgrade};
 pub use ledger::{Answers, Ledger};
 pub use report::{Report, edition_name};
 pub use servers::Servers;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use tripline_e2e::Edition;
-use tripline_faults::{Fault, Servers, all, edition_name};
+use tripline_faults::{Fault, Report, Servers, all, edition_name, upgrade};
 
 #[derive(Parser)]
 #[command(about = "Deals faults under load, and shows that no event was lost")]
@@ -25,6 +25,9 @@ struct Args {
     /// Write one file for each fault into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// No fault, but an upgrade from the programs in this folder, of an earlier release.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["edition", "fault", "list"])]
+    upgrade_from: Option<PathBuf>,
     /// Only list the faults.
     #[arg(long)]
     list: bool,
@@ -52,6 +55,10 @@ fn main() -> ExitCode {
 
 /// Whether every law was kept.
 async fn run(args: &Args) -> anyhow::Result<bool> {
+    if let Some(earlier) = &args.upgrade_from {
+        let servers = Servers::start().await?;
+        return tell(&upgrade(earlier.clone(), &servers, args.rate).await?, args);
+    }
     let faults = chosen(args)?;
     if args.list {
         for fault in faults {
@@ -65,18 +72,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
             servers = Some(Servers::start().await?);
         }
         match fault.run(servers.as_mut(), args.rate).await {
-            Ok(report) => {
-                println!("{}", report.line());
-                for broken in report.broken() {
-                    println!("  BROKEN: {broken}");
-                    kept = false;
-                }
-                if let Some(folder) = &args.out {
-                    std::fs::create_dir_all(folder)?;
-                    let text = serde_json::to_string_pretty(&report.json())?;
-                    std::fs::write(report.file(folder), format!("{text}\n"))?;
-                }
-            }
+            Ok(report) => kept &= tell(&report, args)?,
             Err(error) => {
                 println!("{} {}: FAILED: {error:#}", edition_name(fault.edition), fault.name);
                 kept = false;
@@ -84,6 +80,21 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
         }
     }
     Ok(kept)
+}
+
+/// Prints and writes a report. Whether every law was kept.
+fn tell(report: &Report, args: &Args) -> anyhow::Result<bool> {
+    println!("{}", report.line());
+    let broken = report.broken();
+    for law in &broken {
+        println!("  BROKEN: {law}");
+    }
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)?;
+        let text = serde_json::to_string_pretty(&report.json())?;
+        std::fs::write(report.file(folder), format!("{text}\n"))?;
+    }
+    Ok(broken.is_empty())
 }
 
 /// The faults that are asked for.

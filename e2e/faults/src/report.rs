@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tripline_e2e::Edition;
 
 use crate::Fault;
+use crate::fault::UPGRADE;
 use crate::world::{Outcome, milliseconds};
 
 /// What was run, and where.
@@ -99,8 +100,12 @@ impl Report {
 
     /// How to do it again.
     fn command(&self) -> String {
-        let edition = edition_name(self.about.edition);
-        format!("just faults --edition {edition} --fault {}", self.about.name)
+        match self.about.name {
+            name if name == UPGRADE.name => "just faults --upgrade-from DIR".to_owned(),
+            name => {
+                format!("just faults --edition {} --fault {name}", edition_name(self.about.edition))
+            }
+        }
     }
 
     /// The file of the run in a folder of results.

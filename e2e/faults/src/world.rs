@@ -21,6 +21,8 @@ use crate::verdict::{Arrival, Stats, Verdict};
 const TRIGGER_MAX: Duration = Duration::from_secs(60);
 /// How long a function takes to answer, so that there are always some calls under way.
 const ANSWER_AFTER: Duration = Duration::from_millis(20);
+/// How long held calls wait for their answers: longer than it takes to strike.
+const HELD_FOR: Duration = Duration::from_secs(5);
 /// Events that are sent after a fault to see whether all works again: enough to meet every partition and most lanes.
 const PROBES: u64 = 64;
 /// How long after a fault it may take until all works again, where nothing stricter is promised.
@@ -126,6 +128,15 @@ impl World {
         wait_until(LOAD_MAX, async || self.ledger.accepted() >= target)
             .await
             .with_context(|| format!("too little is accepted\n{}", self.system.output()))
+    }
+
+    /// Has so many calls wait for their answers for [`HELD_FOR`]; returns when all are under way.
+    pub(crate) async fn hold_calls(&self, count: u64) -> anyhow::Result<()> {
+        let path = path(Class::Run);
+        let held = (0..count).map(|_| Answer::ok().after(HELD_FOR));
+        self.receiver.script(&path, held);
+        let begun = self.receiver.count_to(&path) + count;
+        wait_until(LOAD_MAX, async || self.receiver.count_to(&path) >= begun).await
     }
 
     /// Strikes while events are under way, and waits until all works again, [`RECOVER_MAX`] at most.

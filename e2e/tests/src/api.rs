@@ -55,8 +55,18 @@ impl Api {
         &self,
         method: Method,
         path: &str,
-        (media_type, body): (&str, String),
+        body: (&str, String),
     ) -> anyhow::Result<Answer> {
+        let (status, body) = self.exchange(method, path, body).await?;
+        Ok((status, if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? }))
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        (media_type, body): (&str, String),
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -69,9 +79,7 @@ impl Api {
         let exchange = async {
             let response = self.client.request(request).await?;
             let status = response.status();
-            let body = response.into_body().collect().await?.to_bytes();
-            let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
-            anyhow::Ok((status, json))
+            anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
         };
         tokio::time::timeout(TIMEOUT, exchange)
             .await
@@ -84,6 +92,15 @@ impl Api {
     /// As [`Self::send`].
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, ("application/json", String::new())).await
+    }
+
+    /// GET of what is not JSON.
+    ///
+    /// # Errors
+    /// When there is no answer within 30 s, or it is not text.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let (_, body) = self.exchange(Method::GET, path, ("text/plain", String::new())).await?;
+        Ok(String::from_utf8(body.into())?)
     }
 
     /// PUT that must succeed. Returns the stored resource.

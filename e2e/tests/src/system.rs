@@ -5,7 +5,7 @@ mod split;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tripline_testkit::{Process, binary};
@@ -16,6 +16,8 @@ use split::{Layout, SERVICES, free_port};
 
 /// How long a process may take to be ready on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(60);
+/// How long a process may take to stop in good order.
+const STOP_MAX: Duration = Duration::from_secs(30);
 /// The key that the tests use.
 const API_KEY: &str = "tripline-e2e-admin-key";
 
@@ -44,6 +46,8 @@ pub enum Plan {
         replicas: usize,
         /// The service that is not started with the others.
         without: Option<&'static str>,
+        /// Where the programs are; nothing for those that were built with this one.
+        programs: Option<PathBuf>,
     },
 }
 
@@ -72,6 +76,16 @@ impl Running {
     pub async fn readiness(&self) -> Option<u16> {
         let answer = Api::new(&self.admin, "").get("/readyz").await;
         answer.ok().map(|(status, _)| status.as_u16())
+    }
+
+    /// The value of a metric without labels.
+    ///
+    /// # Errors
+    /// When it is not served.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = Api::new(&self.admin, "").text("/metrics").await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {name} in\n{text}"))?.parse()?)
     }
 }
 
@@ -105,7 +119,8 @@ impl System {
         let plan = match edition {
             Edition::Embedded => Plan::Embedded { data: None },
             Edition::Split => {
-                Plan::Split { backends: Backends::shared().await?, replicas: 1, without: None }
+                let backends = Backends::shared().await?;
+                Plan::Split { backends, replicas: 1, without: None, programs: None }
             }
         };
         let begin = Instant::now();
@@ -131,8 +146,9 @@ impl System {
                 let (running, url) = embedded(&data, collector).await?;
                 Ok(Self::of(vec![running], None, vec![url], dir))
             }
-            Plan::Split { backends, replicas, without } => {
-                let layout = Layout::new(dir.path(), backends, replicas, collector).await?;
+            Plan::Split { backends, replicas, without, programs } => {
+                let layout =
+                    Layout::new(dir.path(), (backends, programs), replicas, collector).await?;
                 let mut processes = Vec::new();
                 for (at, name) in SERVICES.into_iter().enumerate() {
                     for replica in (0..replicas).filter(|_| without != Some(name)) {
@@ -163,6 +179,33 @@ impl System {
         let (layout, at) = self.layout.as_ref().zip(at).context("no such service")?;
         self.processes.push(layout.start(at, 0).await?);
         Ok(())
+    }
+
+    /// Brings the schema of a service's database up to date, with the program that was built with this one.
+    ///
+    /// # Errors
+    /// When there is no such service, or it does not succeed in time.
+    pub async fn migrate(&self, name: &str) -> anyhow::Result<()> {
+        let at = SERVICES.iter().position(|service| *service == name);
+        let (layout, at) = self.layout.as_ref().zip(at).context("no such service")?;
+        let mut process = layout.migrate(at).await?;
+        let status = process.wait(READY_MAX).await?;
+        ensure!(status.success(), "migrate of {name}: {status}\n{}", process.output());
+        Ok(())
+    }
+
+    /// Stops one process in good order and starts the program that was built with this one in its place. Returns when
+    /// that is ready.
+    ///
+    /// # Errors
+    /// When there is no such process, it does not stop in time, or the other is not ready in time.
+    pub async fn upgrade(&mut self, name: &str, replica: usize) -> anyhow::Result<()> {
+        let running = self.process(name, replica)?;
+        let status = running.process.terminate(STOP_MAX).await?;
+        ensure!(status.success(), "{name}: {status}\n{}", running.process.output());
+        running.process.set_program(binary(&split::program(name))?);
+        running.process.restart().await?;
+        running.ready().await
     }
 
     /// How long it took from the start of the first process until every one was ready. The servers ran before that.

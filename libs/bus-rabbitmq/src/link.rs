@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tripline_bus::Error;
-use tripline_kernel::{Entropy, backoff};
+use tripline_kernel::{Entropy, backoff, milliseconds};
 
 use crate::fault::{Fault, request};
 use crate::{InvalidUri, Options};
@@ -160,12 +160,10 @@ impl Keeper {
             };
             attempt += 1;
             let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, self.entropy.unit());
-            // A number in the log: what has 128 bits is written as text.
-            let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
                 connection = self.name,
                 error = why,
-                retry_ms,
+                retry_ms = milliseconds(wait),
                 "not connected to the broker"
             );
             self.announce.send_replace(State::Down(why));

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use secrecy::{ExposeSecret as _, SecretString};
-use tripline_kernel::{Fault, backoff};
+use tripline_kernel::{Fault, backoff, milliseconds};
 
 pub use connect::connect;
 pub use error::{Error, is_away, is_contended};
@@ -80,7 +80,7 @@ pub async fn open<M: MigratorTrait>(
         };
         attempt += 1;
         let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, unit_random());
-        let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let retry_ms = milliseconds(wait);
         tracing::warn!(error = %error, retry_ms, "the database cannot be reached yet");
         tokio::time::sleep(wait).await;
     }

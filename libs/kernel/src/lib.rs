@@ -14,4 +14,4 @@ pub use error::{Classify, ErrorKind, Fault};
 pub use ids::{DEFAULT_TENANT, InvalidUid, TenantUid, Uid};
 pub use masked::{MASKED, masked, masked_option};
 pub use name::{InvalidName, Name};
-pub use time::{Clock, Entropy, InvalidTimestamp, Timestamp};
+pub use time::{Clock, Entropy, InvalidTimestamp, Timestamp, milliseconds};

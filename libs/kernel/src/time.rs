@@ -10,6 +10,12 @@ use std::time::Duration;
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(i64);
 
+/// Whole milliseconds of a span, at most `u64::MAX`: a log writes what has 128 bits as text.
+#[must_use]
+pub fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The text is not a time of RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a time is written as in RFC 3339, such as 2026-01-31T23:59:59Z")]

@@ -71,6 +71,11 @@ impl Process {
         Ok(())
     }
 
+    /// From the next start on, it is this program.
+    pub fn set_program(&mut self, program: impl Into<PathBuf>) {
+        self.spec.program = program.into();
+    }
+
     /// From the next start on, this variable has this value, or is not set.
     pub fn set_env(&mut self, name: &str, value: Option<&str>) {
         self.spec.env.retain(|(known, _)| known.as_os_str() != name);

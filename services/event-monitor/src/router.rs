@@ -24,7 +24,7 @@ use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Lane, Reader, Record, WorkQueue};
 use tripline_event::Frame;
-use tripline_kernel::{Clock, Entropy, Uid, backoff};
+use tripline_kernel::{Clock, Entropy, Uid, backoff, milliseconds};
 use tripline_trace::Tracer;
 
 use crate::board::{Board, Notice};
@@ -135,7 +135,7 @@ pub(crate) async fn host(
         attempt = if began.elapsed() > RETRY_CAP { 1 } else { attempt + 1 };
         let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, around.entropy.unit());
         let detail = chain(&error);
-        tracing::error!(partition = %partition.stream, error = detail, retry_ms = wait.as_millis(), "routing has stopped");
+        tracing::error!(partition = %partition.stream, error = detail, retry_ms = milliseconds(wait), "routing has stopped");
         notice.post(detail);
         tokio::select! {
             () = sleep(wait) => {}
@@ -392,7 +392,7 @@ impl<'a> Router<'a> {
                 let unit = self.around.entropy.unit();
                 let wait = backoff(self.save_failures, CHECKPOINT_EVERY, RETRY_CAP, unit);
                 self.save_not_before = Instant::now() + wait;
-                tracing::warn!(partition = %self.partition.stream, %error, retry_ms = wait.as_millis(), "the checkpoint could not be written");
+                tracing::warn!(partition = %self.partition.stream, %error, retry_ms = milliseconds(wait), "the checkpoint could not be written");
                 Ok(())
             }
         }
@@ -446,7 +446,7 @@ async fn publish(around: Arc<Surroundings>, lane: Lane, frame: Frame) -> Lane {
     while let Err(error) = around.lanes.publish(lane, frame.clone()).await {
         attempt += 1;
         let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, around.entropy.unit());
-        tracing::warn!(lane = lane.0, %error, retry_ms = wait.as_millis(), "the lane did not take a frame");
+        tracing::warn!(lane = lane.0, %error, retry_ms = milliseconds(wait), "the lane did not take a frame");
         sleep(wait).await;
     }
     lane

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tripline_bus::Gatherer;
-use tripline_kernel::{Clock, Entropy, Fault, backoff};
+use tripline_kernel::{Clock, Entropy, Fault, backoff, milliseconds};
 use tripline_source::Kind;
 
 use crate::metrics::Metrics;
@@ -119,7 +119,7 @@ async fn supervise(
         let wait = backoff(attempt, RETRY_BASE, RETRY_CAP, around.entropy.unit());
         tracing::warn!(
             source.uid = %source.uid, source.name = source.name, source.kind = source.kind,
-            reason, retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "the source failed"
+            reason, retry_ms = milliseconds(wait), "the source failed"
         );
         status.enter(SourceState::Failing, &reason);
         tokio::select! {

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     attempts: Family<Outcome, Counter>,
     pub(crate) call_seconds: Histogram,
     duplicates: Counter,
+    refused: Counter,
     unreadable: Counter,
 }
 
@@ -45,6 +46,7 @@ impl Metrics {
             // From 1 ms to 65 s.
             call_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
             duplicates: Counter::default(),
+            refused: Counter::default(),
             unreadable: Counter::default(),
         };
         let counters = [
@@ -56,6 +58,11 @@ impl Metrics {
                 "invocations_duplicate",
                 "Lane entries whose invocation was stored before",
                 &metrics.duplicates,
+            ),
+            (
+                "records_refused",
+                "Records of attempts whose row another replica has taken back, or that an earlier commit had written",
+                &metrics.refused,
             ),
             ("lane_entries_unreadable", "Lane entries that cannot be read", &metrics.unreadable),
         ];
@@ -103,6 +110,10 @@ impl Metrics {
 
     pub(crate) fn duplicate(&self) {
         self.duplicates.inc();
+    }
+
+    pub(crate) fn refused(&self, records: usize) {
+        self.refused.inc_by(records as u64);
     }
 
     pub(crate) fn unreadable(&self) {

@@ -282,9 +282,10 @@ impl Writer {
         let not_owned = |record: &mut Record| !owned.contains(&record.seq);
         let lost: Vec<_> = work.records.extract_if(.., not_owned).collect();
         tracing::warn!(
-            lost = lost.len(),
+            refused = lost.len(),
             "records of rows that are not this process's own any more"
         );
+        self.metrics.refused(lost.len());
         self.settle(&lost);
         Ok(())
     }

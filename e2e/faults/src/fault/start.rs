@@ -37,7 +37,8 @@ pub(super) async fn without(
         Missing::Service(name) => Some(name),
         Missing::RabbitMq | Missing::MariaDb | Missing::Redis => None,
     };
-    let launched = System::launch(Plan::Split { backends, replicas: 1, without }).await;
+    let launched =
+        System::launch(Plan::Split { backends, replicas: 1, without, programs: None }).await;
     let waiting = match launched {
         Ok(mut system) => wait(&mut system).await.map(|()| system),
         Err(error) => Err(error),

@@ -56,6 +56,7 @@ impl Backends {
 /// Where everything of the processes is.
 pub(super) struct Layout {
     config: PathBuf,
+    programs: Option<PathBuf>,
     backends: Backends,
     replicas: Vec<Ports>,
     /// Where a service is called, whichever of its replicas answers.
@@ -85,7 +86,7 @@ impl Ports {
 impl Layout {
     pub(super) async fn new(
         dir: &Path,
-        backends: Backends,
+        (backends, programs): (Backends, Option<PathBuf>),
         replicas: usize,
         collector: Option<&str>,
     ) -> anyhow::Result<Self> {
@@ -104,6 +105,7 @@ impl Layout {
         }
         let layout = Self {
             config: dir.to_owned(),
+            programs,
             backends,
             replicas,
             grpc,
@@ -138,10 +140,19 @@ impl Layout {
     pub(super) async fn start(&self, at: usize, replica: usize) -> anyhow::Result<Running> {
         let file = self.file(at, replica).into_os_string();
         let arguments = ["--config".into(), file, "--log".into(), "json".into()];
-        let process =
-            Process::start(binary(&format!("tripline-{}", SERVICES[at]))?, arguments, &[]).await?;
+        let program = match &self.programs {
+            Some(dir) => dir.join(program(SERVICES[at])),
+            None => binary(&program(SERVICES[at]))?,
+        };
+        let process = Process::start(program, arguments, &[]).await?;
         let admin = format!("http://127.0.0.1:{}", self.replicas[replica].admin[at]);
         Ok(Running { name: SERVICES[at], replica, process, admin })
+    }
+
+    /// Starts the `migrate` of the service at this place in [`SERVICES`].
+    pub(super) async fn migrate(&self, at: usize) -> anyhow::Result<Process> {
+        let arguments = ["migrate".into(), "--config".into(), self.file(at, 0).into_os_string()];
+        Process::start(binary(&program(SERVICES[at]))?, arguments, &[]).await
     }
 
     fn file(&self, at: usize, replica: usize) -> PathBuf {
@@ -203,6 +214,11 @@ impl Layout {
         }
         parts.join("\n")
     }
+}
+
+/// The program of a service.
+pub(super) fn program(service: &str) -> String {
+    format!("tripline-{service}")
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -27,6 +27,8 @@ const DEMO: (Which, &str) =
     (("README.md", "cargo run --release -p tripline -- dev --demo"), "signature valid");
 /// Run to their end, in this order, beside a `tripline dev`.
 const TOUR: [Which; 2] = [("README.md", "echo '{\"kind\": \"function\""), ("README.md", "auth=")];
+/// Runs beside it until it is stopped, and has said this by then.
+const TAIL: (Which, &str) = (("README.md", "tripline tail --trigger make-thumbs"), "CREATED");
 /// Run by another test.
 const ELSEWHERE: [(Which, &str); 2] = [
     (("docs/operations.md", "tar -C \"$DATA\" -czf"), "backup.rs"),
@@ -43,7 +45,7 @@ const NOT_RUN: [(Which, &str); 4] = [
 #[test]
 fn every_block_is_run_or_said_why_not() -> anyhow::Result<()> {
     let blocks = blocks()?;
-    let run = [DEMO.0].into_iter().chain(TOUR).chain(ELSEWHERE.map(|(which, _)| which));
+    let run = [DEMO.0, TAIL.0].into_iter().chain(TOUR).chain(ELSEWHERE.map(|(which, _)| which));
     let run: Vec<_> = run.collect();
     for block in &blocks {
         let place = format!("{}:{}: {}", block.file, block.line, block.begin());
@@ -79,6 +81,10 @@ async fn a_newcomers_walk_finds_no_command_that_fails() -> anyhow::Result<()> {
         is_success(&block, status, &process)?;
         say(&format!("{}:{}\n{}", block.file, block.line, process.stdout()));
     }
+    let tail = block(TAIL.0.0, TAIL.0.1)?;
+    let tail = newcomer.shell(&format!("exec {}", tail.text)).await?;
+    let said = wait_until(DEADLINE, async || tail.stdout().contains(TAIL.1)).await;
+    said.with_context(|| tail.output())?;
     let status = dev.terminate(DEADLINE).await?;
     ensure!(status.success(), "{status}: {}", dev.output());
     Ok(())

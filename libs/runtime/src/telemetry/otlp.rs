@@ -228,11 +228,18 @@ mod tests {
 
     #[tokio::test]
     async fn spans_that_nobody_takes_are_counted_and_hold_up_nobody() {
+        // Nobody listens on port 1.
+        nobody_takes("http://127.0.0.1:1").await;
+        // One who lets others connect, and then says nothing.
+        let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        nobody_takes(&format!("http://{}", hangs.local_addr().unwrap())).await;
+    }
+
+    async fn nobody_takes(endpoint: &str) {
         const RECORDED: usize = SPANS_WAITING_MAX + 100;
         let context = Context::system(CancellationToken::new());
         let info = BuildInfo { version: "1", commit: "c", service: "sample" };
-        // Nobody listens on port 1.
-        let (export, tracer) = Export::begin("http://127.0.0.1:1", info, &context).unwrap();
+        let (export, tracer) = Export::begin(endpoint, info, &context).unwrap();
         let parent = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
         let begun = Instant::now();
         for _ in 0..RECORDED {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tripline_contracts::convert::{BadField, uid};
 use tripline_contracts::pb::{self, change::Resource};
-use tripline_kernel::{Entropy, Uid, backoff};
+use tripline_kernel::{Entropy, Uid, backoff, milliseconds};
 use tripline_runtime::Check;
 
 use super::{Bus, Registry, Snapshot, Source};
@@ -90,7 +90,7 @@ impl Follower {
             match ended {
                 Ok(()) => tracing::info!("the registry ended its change feed; following it again"),
                 Err(error) => {
-                    tracing::warn!(%error, retry_ms = wait.as_millis(), "the registry is away");
+                    tracing::warn!(%error, retry_ms = milliseconds(wait), "the registry is away");
                 }
             }
             tokio::select! {

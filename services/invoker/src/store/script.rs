@@ -24,7 +24,6 @@ pub(super) enum Purpose {
 }
 
 /// One statement.
-#[derive(Clone)]
 struct Step {
     query: Query,
     purpose: Purpose,
@@ -86,15 +85,23 @@ impl Write<'_> {
     async fn play(&self, step: Step) -> Result<(), BatchError> {
         let Step { query, purpose, rows } = step;
         let changed = self.run(query).await.map_err(|error| purpose.error(error))?;
-        match purpose {
-            Purpose::Guard if changed != rows as u64 => Err(BatchError::EpochEnded),
-            Purpose::Release if changed != rows as u64 => Err(BatchError::NotOurs),
-            Purpose::Guard | Purpose::Admit | Purpose::Release | Purpose::Follow => Ok(()),
+        match purpose.when_short() {
+            Some(error) if changed != rows as u64 => Err(error),
+            _ => Ok(()),
         }
     }
 }
 
 impl Purpose {
+    /// What it means when fewer rows were changed.
+    fn when_short(self) -> Option<BatchError> {
+        match self {
+            Self::Guard => Some(BatchError::EpochEnded),
+            Self::Release => Some(BatchError::NotOurs),
+            Self::Admit | Self::Follow => None,
+        }
+    }
+
     fn error(self, error: DbErr) -> BatchError {
         if self == Self::Admit && super::is_taken(&error) {
             return BatchError::Duplicate;

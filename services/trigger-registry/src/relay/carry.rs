@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use tripline_bus::Retention;
 use tripline_contracts::{convert, pb};
 use tripline_event::{LogEntry, Marker, TriggerDefinition};
-use tripline_kernel::{Classify, ErrorKind, TenantUid, Uid, backoff};
+use tripline_kernel::{Classify, ErrorKind, TenantUid, Uid, backoff, milliseconds};
 use tripline_runtime::Step;
 
 use super::Relay;
@@ -126,7 +126,7 @@ impl Relay {
             let wait = backoff(failures, OPEN_RETRY_BASE, OPEN_RETRY_CAP, self.entropy.unit());
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                retry_ms = wait.as_millis(),
+                retry_ms = milliseconds(wait),
                 "the streams of the buses cannot be opened yet"
             );
             tokio::time::sleep(wait).await;

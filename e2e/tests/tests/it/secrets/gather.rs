@@ -29,7 +29,7 @@ pub(super) async fn gather(world: &World) -> anyhow::Result<Vec<Place>> {
     for member in &world.members {
         let name = member.name;
         for path in ["metrics", "readyz", "livez", "version"] {
-            let answer = text(&format!("{}/{path}", member.admin)).await?;
+            let answer = Api::new(&member.admin, "").text(&format!("/{path}")).await?;
             places.push(Place::new(format!("/{path} of {name}"), answer));
         }
         for command in ["print-config", "check-config"] {
@@ -94,12 +94,6 @@ pub(super) async fn post(
     body: &Value,
 ) -> anyhow::Result<tripline_e2e::Answer> {
     api.send(Method::POST, path, (JSON, body.to_string())).await
-}
-
-/// What an admin port answers: text or JSON.
-async fn text(url: &str) -> anyhow::Result<Vec<u8>> {
-    let output = tokio::process::Command::new("curl").args(["-sS", url]).output().await;
-    Ok(output.context("curl")?.stdout)
 }
 
 fn files(prefix: &str, dir: &Path, places: &mut Vec<Place>) -> anyhow::Result<()> {

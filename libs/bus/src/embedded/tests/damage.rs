@@ -141,10 +141,7 @@ async fn records_that_were_never_synced_are_a_torn_tail_in_any_order() {
     let (disk, stream, names) = written(2).await;
     let confirmed = disk.content(&names[0]).len();
     let log = open(&disk).unwrap();
-    let faults = super::super::lossy_disk::Faults {
-        failing: Some(super::super::SyncPoint::Records),
-        ..Default::default()
-    };
+    let faults = Faults { failing: Some(super::super::SyncPoint::Records), ..Default::default() };
     disk.set_faults(faults);
     for answer in submit(&log, stream, &frames(2..10)) {
         assert!(soon(answer).await.is_err());
