@@ -269,8 +269,10 @@ impl World {
 /// Makes the function of a class, and a trigger for its events.
 async fn configure(api: &Api, receiver: &Receiver, class: Class) -> anyhow::Result<()> {
     let (name, path) = (class.name(), path(class));
-    let function =
-        json!({"target": {"kind": "http", "url": receiver.url(&path)}, "concurrency": 64});
+    // A header, so that there are sealed settings.
+    let headers = json!({"x-token": "t"});
+    let target = json!({"kind": "http", "url": receiver.url(&path), "headers": headers});
+    let function = json!({"target": target, "concurrency": 64});
     let function = api.put(&format!("/v1/functions/{name}"), &function).await?;
     let secret = function["signing_secret"].as_str().context("a new function shows its secret")?;
     receiver.verify_with(&path, &[secret.parse()?]);

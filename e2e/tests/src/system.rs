@@ -194,15 +194,17 @@ impl System {
         Ok(())
     }
 
-    /// Stops one process in good order and starts the program that was built with this one in its place. Returns when
-    /// that is ready.
+    /// Stops one process in good order, if it runs, and starts the program that was built with this one in its place.
+    /// Returns when that is ready.
     ///
     /// # Errors
     /// When there is no such process, it does not stop in time, or the other is not ready in time.
     pub async fn upgrade(&mut self, name: &str, replica: usize) -> anyhow::Result<()> {
         let running = self.process(name, replica)?;
-        let status = running.process.terminate(STOP_MAX).await?;
-        ensure!(status.success(), "{name}: {status}\n{}", running.process.output());
+        if running.process.ended()?.is_none() {
+            let status = running.process.terminate(STOP_MAX).await?;
+            ensure!(status.success(), "{name}: {status}\n{}", running.process.output());
+        }
         running.process.set_program(binary(&split::program(name))?);
         running.process.restart().await?;
         running.ready().await

@@ -53,6 +53,8 @@ impl Event {
                 }
             }
         }
+        // Headers come in any order. The same request makes the same bytes.
+        attributes.sort_unstable();
         faults.extend(attributes.iter().filter_map(|(name, _)| misplaced(name)));
         let content_type = attributes.iter().find(|(name, _)| name == "datacontenttype");
         let data = match Data::of(content_type.map(|(_, value)| value.as_str()), body) {

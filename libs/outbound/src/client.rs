@@ -55,9 +55,12 @@ pub enum Error {
     /// It took longer than it may.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// The other side cannot be reached, or broke off.
+    /// No connection could be made: nothing was sent.
     #[error("{0}")]
-    Unreachable(String),
+    NotConnected(String),
+    /// The exchange broke off.
+    #[error("{0}")]
+    BrokenOff(String),
     /// The guard refused the address.
     #[error("{0}")]
     Forbidden(String),
@@ -128,9 +131,13 @@ impl Client {
 
     async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         self.inner.request(request).await.map_err(|error| {
-            let doing =
-                if error.is_connect() { "cannot connect" } else { "the exchange broke off" };
-            classify(&error, doing)
+            if error.is_connect() {
+                classify(&error, |cause| Error::NotConnected(format!("cannot connect: {cause}")))
+            } else {
+                classify(&error, |cause| {
+                    Error::BrokenOff(format!("the exchange broke off: {cause}"))
+                })
+            }
         })
     }
 }
@@ -141,7 +148,9 @@ async fn read(mut body: Incoming, bytes_max: usize) -> Result<(Bytes, bool), Err
     let mut rest = BytesMut::new();
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else { break };
-        let frame = frame.map_err(|error| classify(&error, "the answer broke off"))?;
+        let frame = frame.map_err(|error| {
+            classify(&error, |cause| Error::BrokenOff(format!("the answer broke off: {cause}")))
+        })?;
         let Ok(mut data) = frame.into_data() else { continue };
         let room = bytes_max - first.len() - rest.len();
         let cut = data.len() > room;
@@ -164,7 +173,7 @@ fn join(first: Bytes, rest: &[u8]) -> Bytes {
 }
 
 /// The innermost cause is the one that tells something; the layers above repeat that the request failed.
-fn classify(error: &(dyn StdError + 'static), doing: &str) -> Error {
+fn classify(error: &(dyn StdError + 'static), otherwise: impl Fn(&dyn StdError) -> Error) -> Error {
     let mut cause = error;
     loop {
         if let Some(refused) = cause.downcast_ref::<Refused>() {
@@ -172,7 +181,7 @@ fn classify(error: &(dyn StdError + 'static), doing: &str) -> Error {
         }
         match cause.source() {
             Some(deeper) => cause = deeper,
-            None => return Error::Unreachable(format!("{doing}: {cause}")),
+            None => return otherwise(cause),
         }
     }
 }

@@ -142,7 +142,8 @@ fn unreachable(error: tripline_outbound::Error) -> Error {
     match error {
         tripline_outbound::Error::Forbidden(why) => Error::Refused(why),
         error @ (tripline_outbound::Error::Timeout(_)
-        | tripline_outbound::Error::Unreachable(_)) => {
+        | tripline_outbound::Error::NotConnected(_)
+        | tripline_outbound::Error::BrokenOff(_)) => {
             Error::Unreachable(format!("MinIO cannot be reached: {error}"))
         }
     }

@@ -95,7 +95,8 @@ impl From<tripline_outbound::Error> for Error {
     fn from(error: tripline_outbound::Error) -> Self {
         match error {
             tripline_outbound::Error::Timeout(after) => Self::Timeout(after),
-            tripline_outbound::Error::Unreachable(why) => Self::Unreachable(why),
+            tripline_outbound::Error::NotConnected(why) => Self::Unreachable(why),
+            tripline_outbound::Error::BrokenOff(why) => Self::BrokenOff(why),
             tripline_outbound::Error::Forbidden(why) => Self::Forbidden(why),
         }
     }

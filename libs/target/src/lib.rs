@@ -81,9 +81,12 @@ pub enum Error {
     /// The attempt took longer than its time-out.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// The function cannot be reached, or broke off.
+    /// The function cannot be reached: nothing was sent.
     #[error("{0}")]
     Unreachable(String),
+    /// The exchange broke off: whether the function has done anything is not known.
+    #[error("{0}")]
+    BrokenOff(String),
     /// The address is one that calls must not go to.
     #[error("{0}")]
     Forbidden(String),

@@ -51,7 +51,7 @@ impl Classify for Error {
         match self {
             Self::Store(error) => error.code(),
             Self::NoSource => "source-not-found".into(),
-            Self::Busy => "too-many-requests".into(),
+            Self::Busy => "too-many-tests".into(),
         }
     }
 

@@ -1,12 +1,11 @@
 //! One attempt: making it, and what follows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tripline_kernel::Timestamp;
-use tripline_target::{Answer, Call};
+use tripline_target::{Answer, Call, Error};
 use tripline_trace::{Kind, Span};
 use url::Url;
 
@@ -183,8 +182,11 @@ fn record_of(invocation: &Invocation) -> Record {
 
 /// What is kept for the key of a synchronous call.
 fn told(invocation: &Invocation, reply: Option<&Reply>) -> Option<Told> {
-    let key = invocation.key.as_ref().filter(|_| invocation.mode == Mode::Synchronous)?;
-    Some(Told { key: Arc::clone(key), invocation: invocation.id, reply: reply.cloned() })
+    let key = invocation.key.filter(|_| invocation.mode == Mode::Synchronous)?;
+    // Who calls again then calls the function, not what it was kept from.
+    let sent = |reply: &&Reply| !matches!(reply, Err(Error::Unreachable(_) | Error::Forbidden(_)));
+    let reply = reply.filter(sent).cloned();
+    Some(Told { key, invocation: invocation.id, reply })
 }
 
 fn headers(

@@ -49,6 +49,14 @@ pub(crate) enum RequestError {
     KeyReused,
     #[error("the call that came with this idempotency key before is still under way")]
     KeyInFlight,
+    #[error(
+        "the call that came with this idempotency key before was answered with more than is kept"
+    )]
+    AnswerNotKept,
+    #[error(
+        "the call that came with this idempotency key before was cut off: its outcome is not known"
+    )]
+    OutcomeUnknown,
     #[error("the invocation was not run: the service is stopping or the function was changed")]
     NotRun,
 }
@@ -59,7 +67,7 @@ impl Classify for RequestError {
             Self::Store(error) => error.kind(),
             Self::NoFunction | Self::NoInvocation | Self::NoDeadLetter => ErrorKind::NotFound,
             Self::InvalidCursor | Self::InvalidState(_) | Self::KeyReused => ErrorKind::Invalid,
-            Self::KeyInFlight => ErrorKind::Conflict,
+            Self::KeyInFlight | Self::AnswerNotKept | Self::OutcomeUnknown => ErrorKind::Conflict,
             Self::NotReady | Self::Unreachable(_) | Self::NotRun => ErrorKind::Unavailable,
             Self::Busy | Self::Held { .. } => ErrorKind::Exhausted,
             Self::Timeout => ErrorKind::Timeout,
@@ -83,6 +91,8 @@ impl Classify for RequestError {
             Self::Forbidden(_) => "address-forbidden",
             Self::KeyReused => "idempotency-key-reused",
             Self::KeyInFlight => "idempotency-key-in-flight",
+            Self::AnswerNotKept => "idempotency-answer-not-kept",
+            Self::OutcomeUnknown => "invocation-outcome-unknown",
             Self::NotRun => "invocation-not-run",
         }
         .into()

@@ -20,7 +20,7 @@ use crate::core::{Admitted, Core};
 use crate::dispatcher::Reply;
 use crate::error::RequestError;
 use crate::invocation::{CLOUDEVENT_JSON, Invocation, Mode, Payload, State};
-use crate::key::{CallKey, KeptCall};
+use crate::key::{CallKey, KeptCall, KeptReply};
 use crate::snapshot::{Callable, Function, Known};
 use crate::store::{Filter, Found, Page};
 use crate::writer::AdmitError;
@@ -42,12 +42,12 @@ impl Invoker for Service {
         request: Request<InvokeRequest>,
     ) -> Result<Response<InvokeResponse>, Status> {
         let request = request.into_inner();
-        let (tenant, key) = (uid("tenant", &request.tenant)?, CallKey::of(&request)?);
+        let key = CallKey::of(uid("tenant", &request.tenant)?, &request)?;
         let asynchronous = request.asynchronous;
-        if let Some(kept) = self.kept(tenant, key.as_deref()).await? {
+        if let Some(kept) = self.kept(key).await? {
             return again(kept, asynchronous);
         }
-        let invocation = self.direct_call(request, key.clone())?;
+        let invocation = self.direct_call(request, key)?;
         let id = invocation.id;
         let answer = if asynchronous {
             self.admit(invocation).await?;
@@ -57,7 +57,7 @@ impl Invoker for Service {
         };
         if answer.is_none() && key.is_some() {
             // Another call with the same key may have been faster.
-            match self.kept(tenant, key.as_deref()).await? {
+            match self.kept(key).await? {
                 Some(kept) if asynchronous && kept.invocation == id => {}
                 Some(kept) => return again(kept, asynchronous),
                 // It came with others that were refused, or has ended without having called the function.
@@ -116,9 +116,9 @@ impl Invoker for Service {
 
 impl Service {
     /// What is kept for a key, which must have come with the same request.
-    async fn kept(&self, tenant: Uid, key: Option<&CallKey>) -> Result<Option<KeptCall>, Status> {
+    async fn kept(&self, key: Option<CallKey>) -> Result<Option<KeptCall>, Status> {
         let Some(key) = key else { return Ok(None) };
-        let kept = self.0.store.kept_call(tenant, &key.text, self.0.clock.now()).await;
+        let kept = self.0.store.kept_call(&key.hash).await;
         let kept = kept.map_err(|error| to_status(&error))?;
         if kept.as_ref().is_some_and(|kept| kept.request != key.request) {
             return Err(to_status(&RequestError::KeyReused));
@@ -129,7 +129,7 @@ impl Service {
     fn direct_call(
         &self,
         request: InvokeRequest,
-        key: Option<Arc<CallKey>>,
+        key: Option<CallKey>,
     ) -> Result<Invocation, Status> {
         let core = &self.0;
         let tenant = uid("tenant", &request.tenant)?;
@@ -238,7 +238,7 @@ fn told(reply: Reply) -> Result<pb::FunctionAnswer, Status> {
     let error = match reply {
         Ok(answer) => return Ok(messages::answer(answer)),
         Err(Error::Timeout(_)) => RequestError::Timeout,
-        Err(Error::Unreachable(why)) => RequestError::Unreachable(why),
+        Err(Error::Unreachable(why) | Error::BrokenOff(why)) => RequestError::Unreachable(why),
         Err(Error::Forbidden(why)) => RequestError::Forbidden(why),
     };
     Err(to_status(&error))
@@ -250,17 +250,16 @@ fn again(kept: KeptCall, asynchronous: bool) -> Result<Response<InvokeResponse>,
     if asynchronous {
         return Ok(Response::new(InvokeResponse { invocation_id, answer: None }));
     }
-    let answer = match (kept.told, kept.state) {
-        (Some(reply), _) => told(reply)?,
-        (None, Some(State::Pending | State::Running)) => {
-            return Err(to_status(&RequestError::KeyInFlight));
+    let error = match (kept.told, kept.state) {
+        (Some(KeptReply::Whole(reply)), _) => {
+            let answer = Some(told(reply)?);
+            return Ok(Response::new(InvokeResponse { invocation_id, answer }));
         }
-        (None, _) => {
-            let why = "the call was cut off, and what came of it is not known".to_owned();
-            return Err(to_status(&RequestError::Unreachable(why)));
-        }
+        (Some(KeptReply::TooLong), _) => RequestError::AnswerNotKept,
+        (None, Some(State::Pending | State::Running)) => RequestError::KeyInFlight,
+        (None, _) => RequestError::OutcomeUnknown,
     };
-    Ok(Response::new(InvokeResponse { invocation_id, answer: Some(answer) }))
+    Err(to_status(&error))
 }
 
 fn refusal(error: &AdmitError) -> Status {

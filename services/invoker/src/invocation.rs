@@ -136,7 +136,7 @@ pub(crate) struct Invocation {
     pub(crate) event_id: Box<str>,
     pub(crate) payload: Payload,
     /// What a direct call came with, in the process that took it in.
-    pub(crate) key: Option<Arc<CallKey>>,
+    pub(crate) key: Option<CallKey>,
     pub(crate) accepted_at: Timestamp,
     /// Attempts made in this generation.
     pub(crate) attempts: u32,

@@ -24,7 +24,9 @@ pub(crate) enum Verdict {
 pub(crate) fn judge(answer: &Result<Answer, Error>) -> Verdict {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(Error::Timeout(_) | Error::Unreachable(_)) => return Verdict::Retry,
+        Err(Error::Timeout(_) | Error::Unreachable(_) | Error::BrokenOff(_)) => {
+            return Verdict::Retry;
+        }
         Err(Error::Forbidden(_)) => return Verdict::Final(reason::FORBIDDEN),
     };
     match answer.status_code {
@@ -123,6 +125,7 @@ mod tests {
         }
         assert_eq!(judge(&Err(Error::Timeout(Duration::ZERO))), Verdict::Retry);
         assert_eq!(judge(&Err(Error::Unreachable(String::new()))), Verdict::Retry);
+        assert_eq!(judge(&Err(Error::BrokenOff(String::new()))), Verdict::Retry);
         let forbidden = judge(&Err(Error::Forbidden(String::new())));
         assert_eq!(forbidden, Verdict::Final(reason::FORBIDDEN));
     }

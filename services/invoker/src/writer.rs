@@ -216,6 +216,8 @@ impl Writer {
                 Err(BatchError::Duplicate) => self.take_out_stored(work).await.err(),
                 Err(BatchError::NotOurs) => self.take_out_lost(work).await.err(),
                 Err(BatchError::EpochEnded) => None,
+                // Nothing of it was done, and the one it met has gone on.
+                Err(BatchError::Db(error)) if tripline_db::is_contended(&error.0) => None,
                 Err(BatchError::Db(error)) => Some(error),
             };
             attempt += 1;
@@ -257,7 +259,7 @@ impl Writer {
         let stored = self.store.existing(&ids).await?;
         let mut taken = HashSet::new();
         if stored.is_empty() {
-            taken = self.store.keys_taken(&work.rows, self.clock.now()).await?;
+            taken = self.store.keys_taken(&work.rows).await?;
         }
         for mut row in std::mem::take(&mut work.rows) {
             match stored.get(&row.invocation.id) {

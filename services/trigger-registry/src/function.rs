@@ -27,8 +27,8 @@ pub(crate) struct Function {
     pub(crate) signing_sealed: Vec<u8>,
     /// The signing secret before it.
     pub(crate) earlier_signing: Option<Earlier>,
-    /// The secret settings of the target, by JSON Pointer, sealed for [`secrets_place`]. Empty while they still stand
-    /// among the others, where an earlier release left them.
+    /// The secret settings of the target, by JSON Pointer, sealed for [`secrets_place`]. Empty in what an
+    /// earlier release left.
     pub(crate) secrets_sealed: Vec<u8>,
 }
 

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Migrator;
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
+use sea_orm::{ConnAcquireErr, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr};
 use tokio::sync::{Semaphore, watch};
 use tripline_kernel::{Classify, Clock, Entropy, ErrorKind, Uid};
 
@@ -108,6 +108,17 @@ impl Store {
     /// For reading.
     pub(crate) fn db(&self) -> &DatabaseConnection {
         &self.db
+    }
+
+    /// Leaves nothing of what was written over in a database that is a file: writes it anew. A server keeps its files to
+    /// itself.
+    pub(crate) async fn wipe(&self) -> Result<(), Error> {
+        if self.db.get_database_backend() == DbBackend::Sqlite {
+            for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+                self.db.execute_unprepared(statement).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Begins a write, behind those that have begun before.

@@ -9,9 +9,12 @@ use crate::world::Outcome;
 use crate::{Ledger, Servers, World};
 
 /// Those that have a database.
-const MIGRATED: [&str; 4] = ["auth", "trigger-registry", "event-monitor", "invoker"];
+const MIGRATED: [&str; 4] = ["auth", REGISTRY, "event-monitor", "invoker"];
 /// Whoever is called is new before its caller.
-const ORDER: [&str; 5] = ["auth", "trigger-registry", "event-monitor", "invoker", "api-gateway"];
+const ORDER: [&str; 5] = ["auth", REGISTRY, "event-monitor", "invoker", "api-gateway"];
+const REGISTRY: &str = "trigger-registry";
+/// How long a process may take to stop in good order.
+const STOP_MAX: Duration = Duration::from_secs(30);
 
 pub(super) async fn upgrade(
     earlier: PathBuf,
@@ -28,6 +31,20 @@ pub(super) async fn upgrade(
         world.note(&format!("migrate of {service}"), begin.elapsed(), Duration::ZERO);
     }
     for service in ORDER {
+        if service == REGISTRY {
+            // Old and new ones would write the same documents: the old all go before the new come.
+            let replace = async |system: &mut System, _: &Ledger| {
+                for replica in 0..2 {
+                    system.process(service, replica)?.process.terminate(STOP_MAX).await?;
+                }
+                for replica in 0..2 {
+                    system.upgrade(service, replica).await?;
+                }
+                anyhow::Ok(())
+            };
+            world.strike(&format!("replacement of {service}, both replicas"), replace).await?;
+            continue;
+        }
         for replica in 0..2 {
             let replace =
                 async |system: &mut System, _: &Ledger| system.upgrade(service, replica).await;

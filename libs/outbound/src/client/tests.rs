@@ -117,12 +117,12 @@ async fn a_refused_or_broken_connection_says_so() {
     drop(listener);
     let client = client(&["127.0.0.1/32"], None);
     let error = client.fetch(get(&format!("http://{closed}/")), BOUNDS).await.unwrap_err();
-    let Error::Unreachable(reason) = error else { panic!("{error:?}") };
+    let Error::NotConnected(reason) = error else { panic!("{error:?}") };
     assert!(reason.starts_with("cannot connect: Connection refused"), "{reason}");
 
     let broken = server("nonsense\r\n\r\n").await;
     let error = client.fetch(get(&format!("http://{broken}/")), BOUNDS).await.unwrap_err();
-    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+    assert!(matches!(error, Error::BrokenOff(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -117,5 +117,5 @@ async fn a_function_that_never_answers_costs_its_time_out_and_no_more() {
     let silent = kind("127.0.0.1/32").open(&settings(silent)).unwrap();
     let call = Call { timeout: Duration::from_millis(50), ..call() };
     assert_eq!(silent.call(call.clone()).await, Err(Error::Timeout(call.timeout)));
-    assert!(matches!(target.call(call).await, Err(Error::Unreachable(_))), "closed without answer");
+    assert!(matches!(target.call(call).await, Err(Error::BrokenOff(_))), "closed without answer");
 }

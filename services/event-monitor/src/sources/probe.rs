@@ -1,14 +1,15 @@
 //! Whether a source could run, found out by running it apart, without keeping anything of what it brings.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tripline_event::Event;
+use tripline_kernel::Uid;
 use tripline_source::{Error, InMemory, Inventory, Kind, Outlet};
 
 use super::{opened, why};
@@ -16,26 +17,50 @@ use crate::registry::Source;
 
 /// How long a source may take to connect.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// Most sources that are probed at the same time.
+/// Most sources that are probed at the same time…
 const PROBES_MAX: usize = 8;
+/// …and of one tenant.
+const PROBES_OF_TENANT_MAX: usize = 2;
 
 /// Probes sources.
 #[derive(Clone)]
 pub(crate) struct Prober {
     kinds: Vec<Arc<dyn Kind>>,
     tasks: TaskTracker,
-    permits: Arc<Semaphore>,
+    under_way: Arc<Mutex<Vec<Uid>>>,
+}
+
+/// Counts a probe of a tenant for as long as it lasts.
+struct UnderWay(Arc<Mutex<Vec<Uid>>>, Uid);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.iter().position(|tenant| *tenant == self.1) {
+            all.swap_remove(at);
+        }
+    }
 }
 
 impl Prober {
     pub(crate) fn new(kinds: Vec<Arc<dyn Kind>>, tasks: TaskTracker) -> Self {
-        Self { kinds, tasks, permits: Arc::new(Semaphore::new(PROBES_MAX)) }
+        Self { kinds, tasks, under_way: Arc::default() }
+    }
+
+    fn begin(&self, tenant: Uid) -> Option<UnderWay> {
+        let mut all = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_tenant = all.iter().filter(|other| **other == tenant).count();
+        let room = all.len() < PROBES_MAX && of_tenant < PROBES_OF_TENANT_MAX;
+        room.then(|| {
+            all.push(tenant);
+            UnderWay(Arc::clone(&self.under_way), tenant)
+        })
     }
 
     /// Runs the source until it is connected; else why it does not run, in words for its owner. Nothing at all when too
     /// many others are being probed.
     pub(crate) async fn probe(&self, source: &Source) -> Option<Result<(), String>> {
-        let _permit = self.permits.try_acquire().ok()?;
+        let _under_way = self.begin(source.tenant)?;
         let opened = match opened(&self.kinds, source) {
             Ok(opened) => opened,
             Err(reason) => return Some(Err(reason)),
@@ -46,8 +71,10 @@ impl Prober {
         // Ends with this probe, however that ends.
         let mut task = AbortOnDropHandle::new(self.tasks.spawn(running));
         Some(tokio::select! {
-            () = nowhere.connected.notified() => Ok(()),
+            // One that connects and fails at once does not run.
+            biased;
             ended = &mut task => Err(why(ended)),
+            () = nowhere.connected.notified() => Ok(()),
             () = sleep(CONNECT_MAX) => {
                 Err(format!("it has not connected within {} seconds", CONNECT_MAX.as_secs()))
             }

@@ -42,6 +42,8 @@ enum Act {
     Fail,
     Panic,
     Bring(u64),
+    /// Brings before it has connected.
+    BringEarly(u64),
 }
 
 #[derive(Clone, Default)]
@@ -86,6 +88,13 @@ impl tripline_source::Source for Script {
                 let known = Change { key: "a".into(), value: Some("1".into()) };
                 outlet.inventory().write(&[known]).await?;
                 outlet.remember(b"cursor", Bytes::from_static(b"here")).await?;
+            }
+            Some(Act::BringEarly(count)) => {
+                outlet.remember(b"cursor", Bytes::from_static(b"elsewhere")).await?;
+                let known = Change { key: "b".into(), value: Some("2".into()) };
+                outlet.inventory().write(&[known]).await?;
+                outlet.publish((0..count).map(event).collect()).await?;
+                outlet.running();
             }
             None => outlet.running(),
         }
@@ -285,7 +294,17 @@ async fn a_test_says_whether_a_source_would_run_and_keeps_nothing() {
     world.script.acts.lock().unwrap().push(Act::Bring(7));
     let runs = test(DEFAULT_TENANT, 1).await.unwrap().into_inner();
     assert_eq!(runs.reason, None);
-    assert_eq!(world.status_for(DEFAULT_TENANT).await.unwrap().events, 9, "nothing was kept");
+    let appended = world.log.0.lock().unwrap().len();
+    world.script.acts.lock().unwrap().push(Act::BringEarly(7));
+    let late = test(DEFAULT_TENANT, 1).await.unwrap().into_inner();
+    assert!(
+        late.reason.unwrap().contains("has not connected"),
+        "it waits for its events to be taken"
+    );
+    assert_eq!(world.log.0.lock().unwrap().len(), appended, "nothing was kept");
+    let here = Some(Bytes::from_static(b"here"));
+    assert_eq!(world.store.recall(UNIT, b"cursor").await.unwrap(), here);
+    assert_eq!(world.store.inventory_entries(UNIT, b"").await.unwrap().len(), 1);
     *world.script.acts.lock().unwrap() = vec![Act::Fail];
     let fails = test(DEFAULT_TENANT, 1).await.unwrap().into_inner();
     assert_eq!(fails.reason.as_deref(), Some("the server is away"));

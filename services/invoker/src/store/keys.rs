@@ -13,34 +13,31 @@ use tripline_kernel::{Timestamp, Uid};
 use tripline_target::{Answer, Error};
 
 use super::script::{Purpose, Script};
-use super::{ROWS_PER_SWEEP_MAX, Row, Store, row, sql};
+use super::sql::{self, pieces};
+use super::{ROWS_PER_STATEMENT_MAX, ROWS_PER_SWEEP_MAX, Row, Store, row};
 use crate::dispatcher::Reply;
-use crate::invocation::{Record, State};
-use crate::key::{KEPT, KeptCall, Told};
+use crate::invocation::{Invocation, Record, State};
+use crate::key::{CallKey, Hash, KEPT, KEPT_ANSWER_BYTES_MAX, KeptCall, KeptReply, Told};
 
 /// Stands in the place of a status where there was no answer; the type then says why.
 const NO_ANSWER: i32 = 0;
 const TIMEOUT: &str = "timeout";
-const UNREACHABLE: &str = "unreachable";
-const FORBIDDEN: &str = "forbidden";
+const BROKEN_OFF: &str = "broken-off";
+
+/// The columns of a key itself.
+const COLUMNS: &str = "key_hash,tenant,request_hash,id,created_at";
 
 impl Store {
-    /// What is kept for a key, if it stands for a call at this moment.
+    /// What is kept for a key, if it stands for a call.
     pub(crate) async fn kept_call(
         &self,
-        tenant: Uid,
-        key: &str,
-        now: Timestamp,
+        key: &Hash,
     ) -> Result<Option<KeptCall>, tripline_db::Error> {
         let mut query = self.query(
             "SELECT k.request_hash,k.id,i.state,k.status_code,k.content_type,k.answer \
-             FROM call_keys k LEFT JOIN invocations i ON i.id=k.id WHERE k.tenant=",
+             FROM call_keys k LEFT JOIN invocations i ON i.id=k.id WHERE k.key_hash=",
         );
-        query
-            .bind(sql::uid(tenant))
-            .text(" AND k.idempotency_key=")
-            .bind(sql::bytes(key.as_bytes()));
-        query.text(" AND k.created_at>").bind(sql::time(now.before(KEPT)));
+        query.bind(sql::bytes(key));
         let found = self.db.query_one_raw(query.build()).await?;
         Ok(found.as_ref().map(kept).transpose()?)
     }
@@ -49,20 +46,23 @@ impl Store {
     pub(crate) async fn keys_taken(
         &self,
         rows: &[Row],
-        now: Timestamp,
     ) -> Result<HashSet<InvocationId>, tripline_db::Error> {
+        let keyed = keyed(rows);
         let mut taken = HashSet::new();
-        for Row { invocation, .. } in rows {
-            let Some(key) = &invocation.key else { continue };
-            let kept = self.kept_call(invocation.tenant, &key.text, now).await?;
-            if kept.is_some_and(|kept| kept.invocation != invocation.id) {
-                taken.insert(invocation.id);
+        for piece in keyed.chunks(ROWS_PER_STATEMENT_MAX) {
+            let mut query = self.query("SELECT key_hash,id FROM call_keys WHERE key_hash");
+            query.within(piece.iter().map(|(key, _)| sql::bytes(&key.hash)));
+            for found in self.db.query_all_raw(query.build()).await? {
+                let (hash, id): (Vec<u8>, _) =
+                    (found.try_get_by_index(0)?, row::invocation_id(&found, 1)?);
+                let same = piece.iter().filter(|(key, _)| key.hash[..] == hash[..]);
+                taken.extend(same.map(|(_, row)| row.id).filter(|other| *other != id));
             }
         }
         Ok(taken)
     }
 
-    /// Deletes at most about one transaction's worth of keys that stand for nothing any more. Says how many.
+    /// Deletes at most about one transaction's worth of keys that have stood long enough. Says how many.
     pub(crate) async fn delete_keys(&self, now: Timestamp) -> Result<u64, tripline_db::Error> {
         let ended = now.before(KEPT);
         let mut query = self.query("SELECT created_at FROM call_keys WHERE created_at<=");
@@ -80,55 +80,83 @@ impl Store {
     }
 }
 
+/// The rows that have a key, in an order that is the same everywhere: replicas that store the same keys at the same time
+/// wait for each other, and not in a circle.
+fn keyed(rows: &[Row]) -> Vec<(CallKey, &Invocation)> {
+    let keyed = rows.iter().filter_map(|row| Some((row.invocation.key?, &*row.invocation)));
+    let mut keyed: Vec<_> = keyed.collect();
+    keyed.sort_unstable_by_key(|(key, _)| key.hash);
+    keyed
+}
+
 impl Script {
     /// Stores the keys of these rows. One that stands for another call undoes the whole script.
     pub(super) fn insert_keys(&mut self, store: &Store, rows: &[Row], now: Timestamp) {
-        for Row { invocation, .. } in rows {
-            let Some(key) = &invocation.key else { continue };
-            let (tenant, text) = (sql::uid(invocation.tenant), sql::bytes(key.text.as_bytes()));
-            let mut query = store.query("DELETE FROM call_keys WHERE tenant=");
-            query.bind(tenant.clone()).text(" AND idempotency_key=").bind(text.clone());
-            query.text(" AND created_at<=").bind(sql::time(now.before(KEPT)));
-            self.push(query, Purpose::Follow, 0);
-            let mut query = store.query(
-                "INSERT INTO call_keys (tenant,idempotency_key,request_hash,id,created_at) VALUES ",
-            );
-            let (hash, id) = (sql::bytes(&key.request), sql::bytes(invocation.id.as_bytes()));
-            query.tuple([tenant, text, hash, id, sql::time(now)]);
-            self.push(query, Purpose::Admit, 1);
+        for piece in pieces(&keyed(rows), ROWS_PER_STATEMENT_MAX) {
+            let mut query = store.query("INSERT INTO call_keys (");
+            query.text(COLUMNS).text(") VALUES ");
+            for (index, (key, row)) in piece.iter().enumerate() {
+                query.text(if index == 0 { "" } else { "," });
+                query.tuple(columns(*key, row.tenant, row.id, now));
+            }
+            self.push(query, Purpose::Admit, piece.len());
         }
     }
 
     /// Keeps what synchronous callers are told.
-    pub(super) fn keep_told(&mut self, store: &Store, records: &[Record]) {
+    pub(super) fn keep_told(&mut self, store: &Store, records: &[Record], now: Timestamp) {
+        let (mut replied, mut never_sent) = (Vec::new(), Vec::new());
         for record in records {
-            let Some(Told { key, invocation, reply }) = &record.told else { continue };
-            let mut query = match reply {
-                Some(reply) => {
-                    let [status, content_type, body] = columns(reply);
-                    let mut query = store.query("UPDATE call_keys SET status_code=");
-                    query.bind(status).text(",content_type=").bind(content_type);
-                    query.text(",answer=").bind(body);
-                    query
+            match &record.told {
+                Some(Told { key, invocation, reply: Some(reply) }) => {
+                    let key = columns(*key, record.tenant, *invocation, now);
+                    replied.push((key, reply_columns(reply)));
                 }
-                None => store.query("DELETE FROM call_keys"),
-            };
-            query.text(" WHERE tenant=").bind(sql::uid(record.tenant));
-            query.text(" AND idempotency_key=").bind(sql::bytes(key.text.as_bytes()));
-            query.text(" AND id=").bind(sql::bytes(invocation.as_bytes()));
-            self.push(query, Purpose::Follow, 1);
+                Some(Told { key, reply: None, .. }) => never_sent.push(key.hash),
+                None => {}
+            }
+        }
+        for piece in pieces(&replied, ROWS_PER_STATEMENT_MAX) {
+            let mut query = store.query("INSERT INTO call_keys (");
+            query.text(COLUMNS).text(",status_code,content_type,answer) VALUES ");
+            for (index, (key, reply)) in piece.iter().enumerate() {
+                query.text(if index == 0 { "" } else { "," });
+                query.tuple(key.iter().chain(reply).cloned());
+            }
+            let changed = ["status_code", "content_type", "answer"];
+            query.or_update("key_hash", &changed, |_, new| new.to_owned());
+            self.push(query, Purpose::Follow, piece.len());
+        }
+        for piece in pieces(&never_sent, ROWS_PER_STATEMENT_MAX) {
+            let mut query = store.query("DELETE FROM call_keys WHERE key_hash");
+            query.within(piece.iter().map(|hash| sql::bytes(hash)));
+            self.push(query, Purpose::Follow, piece.len());
         }
     }
 }
 
-fn columns(reply: &Reply) -> [Value; 3] {
-    let (status, content_type, body): (i32, &str, &[u8]) = match reply {
-        Ok(answer) => (answer.status_code.into(), answer.content_type.as_str(), &answer.body[..]),
-        Err(Error::Timeout(_)) => (NO_ANSWER, TIMEOUT, "".as_bytes()),
-        Err(Error::Unreachable(why)) => (NO_ANSWER, UNREACHABLE, why.as_bytes()),
-        Err(Error::Forbidden(why)) => (NO_ANSWER, FORBIDDEN, why.as_bytes()),
+fn columns(key: CallKey, tenant: Uid, id: InvocationId, now: Timestamp) -> [Value; 5] {
+    [
+        sql::bytes(&key.hash),
+        sql::uid(tenant),
+        sql::bytes(&key.request),
+        sql::bytes(id.as_bytes()),
+        sql::time(now),
+    ]
+}
+
+fn reply_columns(reply: &Reply) -> [Value; 3] {
+    let (status, content_type, body): (i32, &str, Option<&[u8]>) = match reply {
+        Ok(answer) => {
+            let body = Some(&answer.body[..]).filter(|body| body.len() <= KEPT_ANSWER_BYTES_MAX);
+            (answer.status_code.into(), &answer.content_type, body)
+        }
+        Err(Error::Timeout(_)) => (NO_ANSWER, TIMEOUT, Some(b"")),
+        Err(Error::Unreachable(why) | Error::BrokenOff(why) | Error::Forbidden(why)) => {
+            (NO_ANSWER, BROKEN_OFF, Some(why.as_bytes()))
+        }
     };
-    [status.into(), content_type.into(), sql::bytes(body)]
+    [status.into(), content_type.into(), Value::Bytes(body.map(<[u8]>::to_vec))]
 }
 
 fn kept(found: &QueryResult) -> Result<KeptCall, DbErr> {
@@ -139,23 +167,25 @@ fn kept(found: &QueryResult) -> Result<KeptCall, DbErr> {
         request: request.try_into().map_err(|_| row::corrupt("request hash"))?,
         invocation: row::invocation_id(found, 1)?,
         state: state.and_then(|number| State::ALL.into_iter().find(|of| of.number() == number)),
-        told: status.map(|status| told(status, found)).transpose()?,
+        told: status.map(|status| kept_reply(status, found)).transpose()?,
     })
 }
 
-fn told(status: i32, found: &QueryResult) -> Result<Reply, DbErr> {
+fn kept_reply(status: i32, found: &QueryResult) -> Result<KeptReply, DbErr> {
     let content_type: String = found.try_get_by_index(4)?;
-    let body = Bytes::from(found.try_get_by_index::<Vec<u8>>(5)?);
+    let Some(body) = found.try_get_by_index::<Option<Vec<u8>>>(5)? else {
+        return Ok(KeptReply::TooLong);
+    };
     if status != NO_ANSWER {
         let status_code = u16::try_from(status).map_err(|_| row::corrupt("status"))?;
-        let (retry_after, retry_never) = (None, false);
-        return Ok(Ok(Answer { status_code, content_type, body, retry_after, retry_never }));
+        let (body, retry_after, retry_never) = (Bytes::from(body), None, false);
+        let answer = Answer { status_code, content_type, body, retry_after, retry_never };
+        return Ok(KeptReply::Whole(Ok(answer)));
     }
-    let why = || String::from_utf8_lossy(&body).into_owned();
-    Ok(Err(match content_type.as_str() {
+    let error = match content_type.as_str() {
         TIMEOUT => Error::Timeout(Duration::ZERO),
-        UNREACHABLE => Error::Unreachable(why()),
-        FORBIDDEN => Error::Forbidden(why()),
+        BROKEN_OFF => Error::BrokenOff(String::from_utf8_lossy(&body).into_owned()),
         _ => return Err(row::corrupt("answer")),
-    }))
+    };
+    Ok(KeptReply::Whole(Err(error)))
 }

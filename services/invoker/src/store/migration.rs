@@ -38,7 +38,7 @@ impl MigrationTrait for First {
     }
 }
 
-/// Idempotency keys of direct calls, and what synchronous callers were told.
+/// Idempotency keys of direct calls, each as a hash of tenant and key, and what synchronous callers were told.
 struct CallKeys;
 
 impl MigrationName for CallKeys {
@@ -57,15 +57,14 @@ impl MigrationTrait for CallKeys {
 }
 
 const CALL_KEYS: &str = "CREATE TABLE IF NOT EXISTS call_keys (
+    key_hash {hash} NOT NULL PRIMARY KEY,
     tenant {uid} NOT NULL,
-    idempotency_key {attribute} NOT NULL,
-    request_hash {attribute} NOT NULL,
+    request_hash {hash} NOT NULL,
     id {id} NOT NULL,
     created_at BIGINT NOT NULL,
     status_code INTEGER NULL,
     content_type {text} NULL,
-    answer {blob} NULL,
-    PRIMARY KEY (tenant, idempotency_key)
+    answer {blob} NULL
 ){end}";
 
 /// The name of an index, and what it holds.
@@ -89,7 +88,7 @@ async fn create_index(
     manager.get_connection().execute_unprepared(&statement).await.map(drop)
 }
 
-/// `{uid}`, `{id}`, `{attribute}`, `{text}`, `{blob}`, `{of some states}` and `{end}` stand for what differs between the dialects.
+/// `{uid}`, `{id}`, `{hash}`, `{attribute}`, `{text}`, `{blob}`, `{of some states}` and `{end}` stand for what differs between the dialects.
 /// An attribute of an event is kept as bytes: it is compared as such, and may be long.
 const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS invocations (
@@ -223,6 +222,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
         DbBackend::MySql => [
             ("{uid}", "BINARY(16)"),
             ("{id}", "BINARY(20)"),
+            ("{hash}", "BINARY(32)"),
             ("{attribute}", "VARBINARY(2048)"),
             ("{text}", "TEXT"),
             ("{blob}", "LONGBLOB"),
@@ -233,6 +233,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
         DbBackend::Postgres => [
             ("{uid}", "BYTEA"),
             ("{id}", "BYTEA"),
+            ("{hash}", "BYTEA"),
             ("{attribute}", "BYTEA"),
             ("{text}", "TEXT"),
             ("{blob}", "BYTEA"),
@@ -245,6 +246,7 @@ fn in_dialect(backend: DbBackend, statement: &str) -> String {
             ("seq BIGINT NOT NULL PRIMARY KEY", "seq INTEGER NOT NULL PRIMARY KEY"),
             ("{uid}", "BLOB"),
             ("{id}", "BLOB"),
+            ("{hash}", "BLOB"),
             ("{attribute}", "BLOB"),
             ("{text}", "TEXT"),
             ("{blob}", "BLOB"),

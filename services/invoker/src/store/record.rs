@@ -74,7 +74,7 @@ impl Script {
         self.insert_attempts(store, records);
         self.drop_payloads(store, records);
         self.hold(store, records);
-        self.keep_told(store, records);
+        self.keep_told(store, records, now);
     }
 
     fn insert_attempts(&mut self, store: &Store, records: &[Record]) {

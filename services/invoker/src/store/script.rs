@@ -27,8 +27,8 @@ pub(super) enum Purpose {
 struct Step {
     query: Query,
     purpose: Purpose,
-    /// How many rows it changes when all is as it should be, and never more: so the sum over a script shows that each
-    /// statement did its part.
+    /// How many rows it changes when all is as it should be, at least one and never more: so the sum over a script shows
+    /// that each statement did its part.
     rows: usize,
 }
 
@@ -38,6 +38,7 @@ pub(super) struct Script(Vec<Step>);
 
 impl Script {
     pub(super) fn push(&mut self, query: Query, purpose: Purpose, rows: usize) {
+        debug_assert!(rows > 0, "what may change nothing does not show that it was done");
         self.0.push(Step { query, purpose, rows });
     }
 

@@ -58,8 +58,8 @@ pub(super) fn flatten(admissions: Vec<Admission>) -> (Vec<Row>, Waiting) {
     let mut keys = HashSet::new();
     for (part, admission) in admissions.into_iter().enumerate() {
         for mut row in admission.rows {
-            let Invocation { id, tenant, key, .. } = &*row.invocation;
-            let first = key.as_ref().is_none_or(|key| keys.insert((*tenant, key.text.clone())));
+            let Invocation { id, key, .. } = &*row.invocation;
+            let first = key.is_none_or(|key| keys.insert(key.hash));
             if first && seen.insert(*id) {
                 row.batch_part = part;
                 rows.push(row);

@@ -141,6 +141,37 @@ async fn a_repeated_key_is_answered_as_before_and_calls_nothing() {
 }
 
 #[tokio::test]
+async fn a_key_stands_for_nothing_when_nothing_was_sent() {
+    let stack = Stack::start().await;
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let way = stack.unknown_way("f");
+    stack.put_function_at(&way, &format!("http://{}/f", gone.local_addr().unwrap()), 4);
+    drop(gone);
+    let call = InvokeRequest { idempotency_key: "key".to_owned(), ..request(&way, false) };
+    let code = |status| tripline_contracts::Error::from(status).code().into_owned();
+    let unreachable = async || {
+        let error = invoke(&stack, &call).await.unwrap_err();
+        code(error) == "function-unreachable"
+    };
+    wait_until(DEADLINE, unreachable).await.unwrap();
+
+    stack.put_function(&way, 4);
+    let answered = async || invoke(&stack, &call).await.ok();
+    let answer = wait_for(DEADLINE, answered).await.unwrap();
+    assert_eq!(stack.receiver.count(), 1);
+    assert_eq!(invoke(&stack, &call).await.unwrap(), answer, "now it stands for the call");
+
+    // What broke off may have been done.
+    stack.receiver.script(&way.path, [Answer::close()]);
+    let call = InvokeRequest { idempotency_key: "other".to_owned(), ..call };
+    for _ in 0..2 {
+        let broken_off = invoke(&stack, &call).await.unwrap_err();
+        assert_eq!(code(broken_off), "function-unreachable");
+    }
+    assert_eq!(stack.receiver.count(), 2, "it was called once");
+}
+
+#[tokio::test]
 async fn calls_with_one_key_at_the_same_time_are_one_call() {
     let stack = Stack::start().await;
     let way = stack.way("f");

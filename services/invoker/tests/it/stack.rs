@@ -207,10 +207,14 @@ impl Stack {
     }
 
     pub(crate) fn put_function(&self, way: &Way, concurrency: u32) {
+        self.put_function_at(way, &self.receiver.url(&way.path), concurrency);
+    }
+
+    pub(crate) fn put_function_at(&self, way: &Way, url: &str, concurrency: u32) {
         self.registry.put(Resource::Function(pb::Function {
             meta: Some(meta("thumbs", way.function)),
             target_kind: "http".to_owned(),
-            target_settings_json: format!(r#"{{"url":"{}"}}"#, self.receiver.url(&way.path)),
+            target_settings_json: format!(r#"{{"url":"{url}"}}"#),
             timeout_ms: 10_000,
             concurrency,
             signing_secret: Some(SECRET.to_owned()),

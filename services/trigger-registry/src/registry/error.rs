@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tripline_kernel::{Classify, ErrorKind, Fault, Name};
+use tripline_kernel::{Classify, ErrorKind, Fault, Name, Timestamp};
 
 use crate::resource::Kind;
 use crate::store;
@@ -43,6 +43,9 @@ pub(crate) enum Error {
     /// The idempotency key came with another request before.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// A signing secret before the newest still counts.
+    #[error("the signing secret of function '{function}' before the newest counts until {until}")]
+    Rotating { function: Name, until: Timestamp },
     /// The trigger is not in force yet.
     #[error("trigger '{0}' is still activating: try again when it is active")]
     Activating(Name),
@@ -91,6 +94,7 @@ impl Classify for Error {
             | Self::BusInUse { .. }
             | Self::DefaultBus
             | Self::NoPair(_)
+            | Self::Rotating { .. }
             | Self::Activating(_)
             | Self::Deleting(_) => ErrorKind::Conflict,
             Self::RevisionMismatch { .. } => ErrorKind::Precondition,
@@ -116,6 +120,7 @@ impl Classify for Error {
             Self::DefaultBus => "default-bus".into(),
             Self::NoPair(_) => "not-a-source-trigger".into(),
             Self::KeyReused => "idempotency-key-reused".into(),
+            Self::Rotating { .. } => "rotation-under-way".into(),
             Self::Activating(_) => "trigger-activating".into(),
             Self::Deleting(_) => "trigger-deleting".into(),
             Self::Sealed { .. } => "secret-unreadable".into(),

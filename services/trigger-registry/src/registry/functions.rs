@@ -77,7 +77,7 @@ impl Registry {
     }
 
     /// The secret settings of a function's target, unless they were sealed with another master key: new ones mend that.
-    fn open_target(&self, function: &Function) -> Option<Settings> {
+    pub(super) fn open_target(&self, function: &Function) -> Option<Settings> {
         let opened = self.secrets.target_settings(function);
         let name = &function.meta.name;
         opened.inspect_err(|error| tracing::error!(function.name = %name, "{error}")).ok()

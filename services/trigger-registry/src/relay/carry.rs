@@ -79,7 +79,8 @@ impl Relay {
                 self.mark(entry.uid, *partitions, Marker::Begin).await?;
                 let write = self.store.write().await?;
                 write.take_task(entry).await?;
-                Ok(write.commit().await?)
+                write.commit().await?;
+                self.unmake_if_gone(entry.uid, *partitions).await
             }
             Task::CloseBus { partitions } => {
                 self.delete_streams(entry.uid, *partitions).await?;
@@ -136,6 +137,17 @@ impl Relay {
     async fn try_open_known_buses(&self) -> Result<(), Error> {
         for bus in store::all::<Bus>(self.store.db()).await? {
             self.make_streams(bus.meta.uid, bus.partitions, bus.retention).await?;
+            self.unmake_if_gone(bus.meta.uid, bus.partitions).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the streams that were just made of a bus that is gone by now: another replica may have deleted them before
+    /// they were made. A deletion after this finds them.
+    async fn unmake_if_gone(&self, bus: Uid, partitions: u16) -> Result<(), Error> {
+        let found: Vec<Bus> = store::with_uids(self.store.db(), vec![bus]).await?;
+        if found.is_empty() {
+            self.delete_streams(bus, partitions).await?;
         }
         Ok(())
     }

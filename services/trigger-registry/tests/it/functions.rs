@@ -194,6 +194,29 @@ async fn header_values_are_sealed_and_stay_when_they_come_back_as_placeholders()
 }
 
 #[tokio::test]
+async fn header_values_that_an_earlier_release_left_in_the_clear_are_sealed_and_wiped() {
+    let stack = Stack::start().await;
+    let given = json!({"url": "http://x/", "headers": {"authorization": HEADER, "x-kept": "old"}});
+    let put = pb::PutFunctionRequest { target_settings_json: given.to_string(), ..function("f") };
+    stack.client().put_function(put).await.unwrap();
+    let sealed = stack.files();
+    let has = |files: &[u8], text: &str| files.windows(text.len()).any(|at| at == text.as_bytes());
+    assert!(!has(&sealed, HEADER));
+    // One that knew nothing of seals has written the one header and left the other.
+    let left = json!({"url": "http://x/",
+        "headers": {"authorization": HEADER, "x-kept": {"secret": "set"}}});
+    let stack =
+        stack.restart_after(&format!("UPDATE functions SET target_settings='{left}'")).await;
+    let (shown, watched) = told(&stack).await;
+    let set = json!({"secret": "set"});
+    assert_eq!(shown["headers"], json!({"authorization": set, "x-kept": set}));
+    let watched: serde_json::Value = serde_json::from_str(&watched.target_settings_json).unwrap();
+    assert_eq!(watched, given);
+    assert!(!has(&stack.files(), HEADER), "not in pages that are free, either");
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_rotated_secret_is_shown_once_and_the_one_before_goes_on_for_a_while() {
     let stack = Stack::start().await;
     let first = stack.put_function("f").await;
@@ -214,6 +237,9 @@ async fn a_rotated_secret_is_shown_once_and_the_one_before_goes_on_for_a_while()
     assert_eq!(watched.signing_secret, second.signing_secret);
     assert_eq!(watched.earlier_signing_secret, first.signing_secret);
 
+    let repeated = refused(stack.client().rotate_secret(rotate(60)).await).0;
+    assert_eq!(repeated, "rotation-under-way", "a repeated request ends no secret");
+    assert_eq!(told(&stack).await.1.earlier_signing_secret, first.signing_secret);
     let third = stack.client().rotate_secret(rotate(0)).await.unwrap().into_inner();
     assert_eq!(third.earlier_signing_secret_until, None, "the one before ends at once");
     let (_, watched) = told(&stack).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -24,14 +25,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 struct Database {
     url: String,
-    _dir: Option<Arc<tempfile::TempDir>>,
+    dir: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Database {
     fn in_file() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/registry.db", dir.path().display());
-        Self { url, _dir: Some(Arc::new(dir)) }
+        Self { url, dir: Some(Arc::new(dir)) }
     }
 }
 
@@ -61,7 +62,7 @@ impl Stack {
     /// A new registry on `MariaDB`.
     pub(crate) async fn on_mariadb() -> Self {
         let url = tripline_testkit::mariadb().await.database().await.unwrap();
-        let database = Database { url, _dir: None };
+        let database = Database { url, dir: None };
         Self::begin(database, Options::default().apply_wait_ms, Arc::default()).await
     }
 
@@ -108,10 +109,27 @@ impl Stack {
 
     /// Stops the registry and starts another one on the same database, in the same world.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after("SELECT 1").await
+    }
+
+    /// The same, with this done to the database in between.
+    pub(crate) async fn restart_after(self, statement: &str) -> Self {
         let (world, database) = (Arc::clone(&self.world), self.database.clone());
         let apply_wait_ms = self.apply_wait_ms;
         self.stop().await;
+        let options =
+            tripline_db::Options { url: database.url.as_str().into(), connections_max: 1 };
+        let db = tripline_db::connect(&options).await.unwrap();
+        db.execute_unprepared(statement).await.unwrap();
+        db.close().await.unwrap();
         Self::begin(database, apply_wait_ms, world).await
+    }
+
+    /// The bytes of all files of a database in files.
+    pub(crate) fn files(&self) -> Vec<u8> {
+        let dir = self.database.dir.as_ref().unwrap();
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     /// Stops the registry, which must end by itself, and without an error.

@@ -1,5 +1,6 @@
 //! The promises.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tripline_event::{InvocationId, Subject};
 use tripline_kernel::{Timestamp, Uid};
 
 use crate::invocation::{Attempt, Invocation, Mode, Outcome, Payload, Record, State, reason};
-use crate::key::{CallKey, KEPT, Told};
+use crate::key::{CallKey, KEPT, KEPT_ANSWER_BYTES_MAX, KeptReply, Told};
 use crate::store::{BatchError, Ended, Epoch, Filter, Group, Page, Row, Sequence, Stats, Store};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -391,43 +392,54 @@ pub(super) async fn a_hold_lasts_until_its_time(store: Store) {
 pub(super) async fn a_key_stands_for_one_call_until_its_time(store: Store) {
     let mut place = begin(&store).await;
     let epoch = place.0.id;
-    let key = Arc::new(CallKey { text: "key".into(), request: [7; 32] });
-    let mut keyed = |number| {
+    let key = CallKey { hash: [3; 32], request: [7; 32] };
+    let mut keyed = |number, key| {
         let mut row = row(number, true, &mut place);
-        row.invocation.key = Some(Arc::clone(&key));
+        row.invocation.key = Some(key);
         row
     };
-    let (first, second, third) = (keyed(1), keyed(2), keyed(3));
-    store.commit(std::slice::from_ref(&first), &[], (epoch, NOW)).await.unwrap();
+    let other = CallKey { hash: [4; 32], request: [7; 32] };
+    let (first, second, third) = (keyed(1, key), keyed(2, key), keyed(3, key));
+    let rows = [first.clone(), keyed(4, other)];
+    store.commit(&rows, &[], (epoch, NOW)).await.unwrap();
     let taken = store.commit(std::slice::from_ref(&second), &[], (epoch, seconds(1))).await;
     assert!(matches!(taken, Err(BatchError::Duplicate)));
-    let taken = store.keys_taken(std::slice::from_ref(&second), seconds(1)).await.unwrap();
-    assert!(taken.contains(&second.invocation.id));
-    assert!(store.kept_call(Uid::NIL, "key", NOW).await.unwrap().is_none(), "another tenant's");
-    let kept = store.kept_call(TENANT, "key", NOW).await.unwrap().unwrap();
+    let taken = store.keys_taken(&[second.clone(), first.clone()]).await.unwrap();
+    assert_eq!(taken, HashSet::from([second.invocation.id]));
+    assert!(store.kept_call(&[5; 32]).await.unwrap().is_none(), "another key");
+    let kept = store.kept_call(&key.hash).await.unwrap().unwrap();
     let running = Some(State::Running);
-    assert_eq!((kept.request, kept.invocation), ([7; 32], first.invocation.id));
+    assert_eq!((kept.request, kept.invocation), (key.request, first.invocation.id));
     assert_eq!((kept.state, kept.told), (running, None));
 
-    let answer = tripline_target::Answer {
+    let answer = |body: Bytes| tripline_target::Answer {
         status_code: 201,
         content_type: "text/plain".to_owned(),
-        body: Bytes::from_static(b"made \xff"),
+        body,
         retry_after: None,
         retry_never: false,
     };
-    let told = Told { key: Arc::clone(&key), invocation: first.invocation.id, reply: None };
-    let told = Told { reply: Some(Ok(answer.clone())), ..told };
-    let done = Record { told: Some(told), ..record(&first, Outcome::Succeeded) };
-    store.commit(&[], &[done], (epoch, NOW)).await.unwrap();
-    let kept = store.kept_call(TENANT, "key", NOW).await.unwrap().unwrap();
-    assert_eq!((kept.state, kept.told), (Some(State::Succeeded), Some(Ok(answer))));
+    let short = answer(Bytes::from_static(b"made \xff"));
+    let long = answer(vec![0; KEPT_ANSWER_BYTES_MAX + 1].into());
+    let done = |row: &Row, answer: &tripline_target::Answer| {
+        let (key, invocation) = (row.invocation.key.unwrap(), row.invocation.id);
+        let told = Told { key, invocation, reply: Some(Ok(answer.clone())) };
+        Record { told: Some(told), ..record(row, Outcome::Succeeded) }
+    };
+    let records = [done(&rows[0], &short), done(&rows[1], &long)];
+    store.commit(&[], &records, (epoch, NOW)).await.unwrap();
+    let kept = store.kept_call(&key.hash).await.unwrap().unwrap();
+    assert_eq!(kept.invocation, first.invocation.id);
+    let whole = Some(KeptReply::Whole(Ok(short)));
+    assert_eq!((kept.state, kept.told), (Some(State::Succeeded), whole));
+    let kept = store.kept_call(&other.hash).await.unwrap().unwrap();
+    assert_eq!(kept.told, Some(KeptReply::TooLong));
 
-    // A day later the key is a new one.
     let later = NOW.after(KEPT);
-    assert!(store.kept_call(TENANT, "key", later).await.unwrap().is_none());
+    assert_eq!(store.delete_keys(seconds(1)).await.unwrap(), 0);
+    assert_eq!(store.delete_keys(later).await.unwrap(), 2, "a day later the keys are new ones");
     store.commit(std::slice::from_ref(&third), &[], (epoch, later)).await.unwrap();
-    let kept = store.kept_call(TENANT, "key", later).await.unwrap().unwrap();
+    let kept = store.kept_call(&key.hash).await.unwrap().unwrap();
     assert_eq!((kept.invocation, kept.told), (third.invocation.id, None));
     let told = Told { key, invocation: third.invocation.id, reply: None };
     let never_called = Record {
@@ -436,8 +448,6 @@ pub(super) async fn a_key_stands_for_one_call_until_its_time(store: Store) {
         ..record(&third, Outcome::Cancelled(reason::CALLER_GONE))
     };
     store.commit(&[], &[never_called], (epoch, later)).await.unwrap();
-    assert!(store.kept_call(TENANT, "key", later).await.unwrap().is_none());
+    assert!(store.kept_call(&key.hash).await.unwrap().is_none());
     store.commit(std::slice::from_ref(&second), &[], (epoch, later)).await.unwrap();
-    assert_eq!(store.delete_keys(later).await.unwrap(), 0);
-    assert_eq!(store.delete_keys(later.after(KEPT)).await.unwrap(), 1);
 }
