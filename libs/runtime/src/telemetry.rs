@@ -4,8 +4,11 @@ pub(crate) mod otlp;
 
 use std::io::IsTerminal as _;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use tripline_kernel::Fault;
 
 /// Libraries whose news is no news, unless the filter names them. What lapin calls an error, such as a channel that
@@ -32,7 +35,8 @@ pub struct Options {
     ///
     /// When it is `json`, the process also says on standard output, in one line, when it is ready and where.
     pub format: Option<Format>,
-    /// What is logged: a level, or levels by module, such as `info,tripline_invoker=debug`.
+    /// What is logged: a level, or levels by module, such as `info,tripline_invoker=debug`. Libraries of others log at
+    /// `info` at most, whatever it says: at finer levels some write passwords.
     pub filter: String,
     /// Address of an OpenTelemetry collector (OTLP over gRPC, no TLS). Sampled traces are sent there; without it,
     /// nothing is traced here, and `traceparent` is passed on as it came.
@@ -63,6 +67,11 @@ impl Options {
     }
 }
 
+/// Database drivers and message clients write their options and frames at finer levels, passwords and all.
+fn may_be_logged(target: &str, level: Level) -> bool {
+    level <= Level::INFO || target.starts_with("tripline")
+}
+
 /// A subscriber is installed already, or the filter cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("logging cannot begin: {0}")]
@@ -77,16 +86,22 @@ pub fn init(options: &Options) -> Result<(), Error> {
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let format = options.format.unwrap_or(if terminal { Format::Text } else { Format::Json });
+    let harmless = filter_fn(|event| may_be_logged(event.target(), *event.level()));
     match format {
-        Format::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
-        Format::Text => builder.compact().with_ansi(terminal).try_init(),
+        Format::Json => {
+            let json = builder.json().flatten_event(true).with_span_list(false);
+            json.finish().with(harmless).try_init()
+        }
+        Format::Text => builder.compact().with_ansi(terminal).finish().with(harmless).try_init(),
     }
-    .map_err(Error)
+    .map_err(|error| Error(error.into()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use tracing::Level;
+
+    use super::{Options, may_be_logged};
 
     #[test]
     fn a_filter_that_cannot_be_read_is_a_fault() {
@@ -95,6 +110,16 @@ mod tests {
             assert_eq!(with(good).validate(), []);
         }
         assert_eq!(with("tripline_invoker=loudly").validate()[0].pointer, "/filter");
+    }
+
+    #[test]
+    fn libraries_of_others_never_log_what_may_hold_passwords() {
+        for level in [Level::DEBUG, Level::TRACE] {
+            assert!(!may_be_logged("sea_orm::driver::sqlx_mysql", level));
+            assert!(!may_be_logged("lapin::channel", level));
+            assert!(may_be_logged("tripline_invoker::attempt", level));
+        }
+        assert!(may_be_logged("sqlx", Level::INFO));
     }
 
     #[test]

@@ -208,6 +208,11 @@ async fn refused(url: &str, api: &Api) -> anyhow::Result<Vec<Place>> {
         ensure!(answer.0.is_client_error(), "{path} {body}: {answer:?}");
         places.push(Place::new(format!("refusal of {path}"), answer.1.to_string()));
     }
+    for name in ["stranger", "nowhere"] {
+        let (status, answer) = post(api, &format!("/v1/sources/{name}/test"), &json!({})).await?;
+        ensure!(status == 200 && answer["works"] == false, "{name}: {status} {answer}");
+        places.push(Place::new(format!("test of {name}"), answer.to_string()));
+    }
     let (status, answer) = Api::new(url, WRONG_API_KEY).get("/v1/functions").await?;
     ensure!(status == 401, "{status}");
     places.push(Place::new("refusal of a key", answer.to_string()));
@@ -233,7 +238,7 @@ fn is_searched(edition: Edition, places: &[Place]) {
     ];
     let embedded = [
         ("log of tripline", MARKER),
-        ("log of tripline", "\"TRACE\""),
+        ("log of tripline", "\"ready\""),
         ("/metrics of tripline", "tripline_events_accepted_total"),
         ("file registry.db", MARKER),
         ("file invoker.db", MARKER),
@@ -244,9 +249,9 @@ fn is_searched(edition: Edition, places: &[Place]) {
     ];
     let split = [
         ("log of trigger-registry", MARKER),
-        ("log of auth", "\"TRACE\""),
-        ("log of event-monitor", "\"TRACE\""),
-        ("log of invoker", "\"TRACE\""),
+        ("log of auth", "\"ready\""),
+        ("log of event-monitor", "\"ready\""),
+        ("log of invoker", "\"ready\""),
         ("log of api-gateway", "answered"),
         ("/metrics of invoker", "tripline_invocations_dead_total"),
         ("print-config of auth", MARKER),
