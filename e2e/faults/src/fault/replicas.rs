@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{bail, ensure};
 use tripline_e2e::System;
 use tripline_testkit::wait_until;
 
@@ -12,6 +12,10 @@ use crate::{Ledger, World};
 const TWO_LEASES: Duration = Duration::from_secs(20);
 /// Calls that are under way when an invoker is frozen, over all replicas.
 const HELD: u64 = 24;
+/// What it says who takes it over.
+const TOOK_BACK: &str = "took back what ended processes were running";
+/// The calls that an invoker has under way.
+const CALLS_RUNNING: &str = "tripline_invocations_running";
 /// What an invoker that comes back has tried to write for them.
 const RECORDS_REFUSED: &str = "tripline_records_refused_total";
 /// How long that may take.
@@ -42,15 +46,27 @@ pub(super) async fn kill_each(world: &mut World) -> anyhow::Result<()> {
 /// way, in the name of leases that others hold by then. A frozen process keeps its connections, so servers that wait for
 /// it notice later than when it dies.
 pub(super) async fn freeze(world: &mut World, service: &str) -> anyhow::Result<()> {
+    let mut frozen_calls = 0.0;
     for replica in 0..2 {
+        let times = taken_back(world, 1 - replica)?;
         if service == INVOKER {
             world.hold_calls(HELD).await?;
         }
+        let mut calls = 0.0;
         let stop = async |system: &mut System, _: &Ledger| {
-            system.process(service, replica)?.process.pause()
+            let running = system.process(service, replica)?;
+            if service == INVOKER {
+                calls = running.metric(CALLS_RUNNING).await?;
+            }
+            running.process.pause()
         };
         let what = format!("SIGSTOP of {service}, replica {replica}");
-        let taken_over = world.strike_within(TWO_LEASES, &what, stop).await;
+        let mut taken_over = world.strike_within(TWO_LEASES, &what, stop).await;
+        if taken_over.is_ok() && calls > 0.0 {
+            // New calls run elsewhere; what it had under way is taken back once its epoch has ended.
+            let other = async || taken_back(world, 1 - replica).is_ok_and(|now| now > times);
+            taken_over = wait_until(TWO_LEASES, other).await;
+        }
         // Also when it was not taken over: what it says then is told.
         world.system.process(service, replica)?.process.resume()?;
         taken_over?;
@@ -58,14 +74,23 @@ pub(super) async fn freeze(world: &mut World, service: &str) -> anyhow::Result<(
         let what = format!("SIGCONT of {service}, replica {replica}");
         world.strike(&what, nothing).await?;
         world.system.ready().await?;
-        if service == INVOKER {
+        if calls > 0.0 {
             let running = world.system.process(service, replica)?;
             let refused =
                 async || running.metric(RECORDS_REFUSED).await.is_ok_and(|count| count > 0.0);
-            let refused = wait_until(REFUSED_MAX, refused).await;
-            refused
-                .with_context(|| format!("{what}: it wrote no late record, or none was refused"))?;
+            if wait_until(REFUSED_MAX, refused).await.is_err() {
+                let output = running.process.output();
+                bail!("{what}: no late record of {calls} calls was refused\n{output}");
+            }
         }
+        frozen_calls += calls;
     }
+    ensure!(service != INVOKER || frozen_calls > 0.0, "no call was under way in a frozen invoker");
     Ok(())
+}
+
+/// How often a replica of invoker has said that it took back what another was running.
+fn taken_back(world: &mut World, replica: usize) -> anyhow::Result<usize> {
+    let said = world.system.process(INVOKER, replica)?.process.stderr();
+    Ok(said.matches(TOOK_BACK).count())
 }

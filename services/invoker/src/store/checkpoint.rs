@@ -50,15 +50,16 @@ impl Growth {
 }
 
 impl Store {
-    /// Checkpoints whenever it is time to. Never does where the database is a server. Cancel by dropping.
+    /// Checkpoints whenever it is time to; never where the database is a server. Cancel by dropping.
     pub(crate) async fn keep_checkpointed(&self) {
+        if !self.is_sqlite() {
+            return std::future::pending().await;
+        }
         let mut last = Instant::now();
         loop {
             self.growth.due(last).await;
             last = Instant::now();
-            if self.is_sqlite()
-                && let Err(error) = self.checkpoint().await
-            {
+            if let Err(error) = self.checkpoint().await {
                 // The next one copies what this one did not.
                 tracing::warn!(%error, "SQLite's log could not be copied into its file");
             }
