@@ -77,7 +77,7 @@ const EMBEDDED: &[Fault] = &[
     fault(
         Edition::Embedded,
         "kill-draining",
-        "SIGTERM, then `kill -9` while the process drains, three times.",
+        "SIGTERM, then `kill -9` while the process waits for calls under way, three times.",
         Act::Drain(&["tripline"; 3]),
     ),
     fault(
@@ -116,7 +116,7 @@ const SPLIT: &[Fault] = &[
     fault(
         Edition::Split,
         "kill-draining",
-        "SIGTERM of each process in turn, then `kill -9` while it drains, and its start.",
+        "SIGTERM of each process in turn, then `kill -9` unless it has drained by itself, and its start; invoker waits for calls under way.",
         Act::Drain(&["event-monitor", "invoker", "api-gateway", "trigger-registry", "auth"]),
     ),
     fault(

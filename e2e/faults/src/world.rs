@@ -171,6 +171,13 @@ impl World {
         Ok(())
     }
 
+    /// Adds to the name of the last step what it met.
+    pub(crate) fn add_to_last(&mut self, met: &str) {
+        if let Some(step) = self.steps.last_mut() {
+            step.what = format!("{}: {met}", step.what);
+        }
+    }
+
     /// Writes down a step that was not made by [`Self::strike`].
     pub(crate) fn note(&mut self, what: &str, lasted: Duration, works_after: Duration) {
         let what = what.to_owned();

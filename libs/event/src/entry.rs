@@ -34,7 +34,7 @@ pub struct Accepted {
     pub origin: Origin,
     /// When it was accepted. Retention counts from here.
     pub accepted_at: Timestamp,
-    /// The W3C trace context it came with, for events that do not carry one themselves.
+    /// Where in which trace it is handled (W3C Trace Context).
     pub traceparent: Option<Box<str>>,
     /// The event.
     pub event: Event,

@@ -61,6 +61,23 @@ impl Event {
         self.partition_key.as_deref()
     }
 
+    /// The `traceparent` extension (CloudEvents distributed tracing extension), as it stands there, where there is one.
+    /// Looks through the text each time.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Traced {
+            traceparent: String,
+        }
+        let text = std::str::from_utf8(&self.json).ok()?;
+        // Few events have one, and to look for the name costs far less than to read the text.
+        let named = text.contains("\"traceparent\"");
+        named
+            .then(|| serde_json::from_str(text).ok())
+            .flatten()
+            .map(|Traced { traceparent }| traceparent)
+    }
+
     /// The hash by which events are spread: XXH3-64 of the partition key, else of source and id, length-prefixed.
     #[must_use]
     pub fn key_hash(&self) -> u64 {

@@ -37,11 +37,13 @@ pub enum Step {
     TriggerRemoved,
     /// Registry: a function is gone and its triggers are noted as being deleted; nothing has happened elsewhere.
     FunctionDeleted,
+    /// Registry: relations of earlier definitions of triggers that stay are revoked and forgotten; nobody was answered.
+    EarlierForgotten,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TriggerStored,
         Self::RuleGranted,
         Self::TriggerGranted,
@@ -55,6 +57,7 @@ impl Step {
         Self::RelationRevoked,
         Self::TriggerRemoved,
         Self::FunctionDeleted,
+        Self::EarlierForgotten,
     ];
 
     /// Its name, in kebab case.
@@ -74,6 +77,7 @@ impl Step {
             Self::RelationRevoked => "relation-revoked",
             Self::TriggerRemoved => "trigger-removed",
             Self::FunctionDeleted => "function-deleted",
+            Self::EarlierForgotten => "earlier-forgotten",
         }
     }
 
@@ -92,7 +96,8 @@ impl Step {
             | Self::RemovalMarked
             | Self::RelationRevoked
             | Self::TriggerRemoved
-            | Self::FunctionDeleted => "trigger-registry",
+            | Self::FunctionDeleted
+            | Self::EarlierForgotten => "trigger-registry",
         }
     }
 }

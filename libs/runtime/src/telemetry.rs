@@ -4,6 +4,7 @@ pub(crate) mod otlp;
 
 use std::io::IsTerminal as _;
 
+use actix_web::http::Uri;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{ParseError, filter_fn};
@@ -56,10 +57,9 @@ impl Options {
     pub fn validate(&self) -> Vec<Fault> {
         let wrong = self.filter().err();
         let filter = wrong.map(|error| Fault::new("/filter", "bad-filter", error.to_string()));
-        let endpoint = self.otlp_endpoint.as_deref();
-        let bad = endpoint.is_some_and(|endpoint| !endpoint.starts_with("http://"));
-        let must = || Fault::new("/otlp_endpoint", "bad-endpoint", "it begins with http://");
-        filter.into_iter().chain(bad.then(must)).collect()
+        let endpoint = self.otlp_endpoint.as_deref().and_then(wrong_endpoint);
+        let endpoint = endpoint.map(|why| Fault::new("/otlp_endpoint", "bad-endpoint", why));
+        filter.into_iter().chain(endpoint).collect()
     }
 
     fn filter(&self) -> Result<EnvFilter, ParseError> {
@@ -70,6 +70,23 @@ impl Options {
 /// Database drivers and message clients write their options and frames at finer levels, passwords and all.
 fn may_be_logged(target: &str, level: Level) -> bool {
     level <= Level::INFO || target.starts_with("tripline")
+}
+
+/// What is wrong with the address of a collector. Does not show it.
+fn wrong_endpoint(endpoint: &str) -> Option<&'static str> {
+    let Ok(uri) = endpoint.parse::<Uri>() else { return Some("it is not a URI") };
+    let Some(authority) = uri.authority().filter(|_| uri.scheme_str() == Some("http")) else {
+        return Some("it begins with http://, and then says a host");
+    };
+    // Nothing would send it, and `print-config` would show it.
+    if authority.as_str().contains('@') {
+        return Some("it holds no user and no password");
+    }
+    if authority.host().is_empty() {
+        return Some("it says a host");
+    }
+    let has_port = authority.as_str().len() > authority.host().len();
+    (has_port && authority.port_u16().is_none()).then_some("its port is no port")
 }
 
 /// A subscriber is installed already, or the filter cannot be read.
@@ -123,12 +140,30 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_without_a_scheme_is_a_fault() {
-        let to = |endpoint: &str| Options {
-            otlp_endpoint: Some(endpoint.to_owned()),
-            ..Options::default()
+    fn an_endpoint_that_cannot_be_one_is_a_fault_that_does_not_show_it() {
+        let to = |endpoint: &str| {
+            let otlp_endpoint = Some(endpoint.to_owned());
+            Options { otlp_endpoint, ..Options::default() }.validate()
         };
-        assert_eq!(to("http://127.0.0.1:4317").validate(), []);
-        assert_eq!(to("127.0.0.1:4317").validate()[0].pointer, "/otlp_endpoint");
+        for good in ["http://127.0.0.1:4317", "http://collector", "http://[::1]:4317/"] {
+            assert_eq!(to(good), []);
+        }
+        for bad in [
+            "",
+            "127.0.0.1:4317",
+            "https://collector:4317",
+            "http://",
+            "http:///v1/traces",
+            "http://:4317",
+            "http://collector:port",
+            "http://collector:70000",
+            "http://who:hush@collector:4317",
+            "http://hush@collector:4317",
+        ] {
+            let faults = to(bad);
+            assert_eq!(faults.len(), 1, "{bad}");
+            assert_eq!(faults[0].pointer, "/otlp_endpoint", "{bad}");
+            assert!(!faults[0].detail.contains("hush"), "{faults:?}");
+        }
     }
 }

@@ -193,6 +193,11 @@ impl Span {
             record.failure = Some(why.into());
         }
     }
+
+    /// Ends it unrecorded.
+    pub fn discard(mut self) {
+        self.record = None;
+    }
 }
 
 impl Drop for Span {

@@ -73,6 +73,9 @@ fn only_a_sampled_trace_makes_spans_and_only_where_they_are_recorded() {
     assert_eq!((records.len(), record.parent, &*record.name), (1, parent.span_id, "publish"));
     assert_eq!(record.attributes, [("messaging.system", Value::from("tripline"))]);
     assert_eq!(record.failure.as_deref(), Some("no room"));
+    drop(records);
+    tracer.continued(Some(SAMPLED), Kind::Server, "nobody's").unwrap().discard();
+    assert_eq!(shelf.0.lock().unwrap().len(), 1, "what is discarded is not recorded");
 }
 
 #[test]

@@ -13,9 +13,10 @@ use actix_web::{HttpMessage as _, ResponseError as _};
 use tripline_runtime::{Problem, problem};
 use tripline_trace::{Kind, Span, within};
 
+use crate::authn::Caller;
 use crate::deprecation::{self, DEPRECATED};
 use crate::gateway::Gateway;
-use crate::publish::TRACEPARENT;
+use crate::publish::traceparent;
 use crate::rates::Standing;
 use crate::refusal::Refusal;
 use crate::routes::PUBLISH;
@@ -31,11 +32,11 @@ pub(crate) async fn count(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let _under_way = UnderWay::begin(&gateway);
-    let mut span = begin_span(&gateway, &request);
+    let span = begin_span(&gateway, &request);
     let answering = next.call(request);
     let mut response = within(span.as_ref().map(Span::context), answering).await?;
-    if let Some(span) = &mut span {
-        end_span(span, response.status());
+    if let Some(span) = span {
+        end_span(span, &response);
     }
     say_when_to_retry(&mut response);
     let (head, answer) = (response.request().clone(), response.response_mut());
@@ -51,26 +52,36 @@ pub(crate) async fn count(
     Ok(response)
 }
 
-/// The span of a request of a sampled trace.
+/// The methods that a span is named after; it holds no text that a caller can choose.
+const METHODS: [&str; 9] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+
+/// The span of a request of a sampled trace, by OpenTelemetry's conventions for HTTP. Nobody knows yet who sent it.
 fn begin_span(gateway: &Gateway, request: &ServiceRequest) -> Option<Span> {
     if !gateway.tracer.is_on() {
         return None;
     }
-    let traceparent = request.headers().get(TRACEPARENT)?.to_str().ok();
-    let mut span = gateway.tracer.continued(traceparent, Kind::Server, "request")?;
-    let method = request.method().as_str();
-    span.set("http.request.method", method.to_owned());
+    let mut span = gateway.tracer.below(traceparent(request.headers()), Kind::Server, "request")?;
+    let method = METHODS.into_iter().find(|method| *method == request.method().as_str());
+    span.set("http.request.method", method.unwrap_or("_OTHER"));
+    let method = method.unwrap_or("HTTP");
     match request.match_pattern() {
         Some(route) => {
             span.rename(format!("{method} {route}"));
             span.set("http.route", route);
         }
-        None => span.rename(method.to_owned()),
+        None => span.rename(method),
     }
     Some(span)
 }
 
-fn end_span(span: &mut Span, status: StatusCode) {
+/// Whoever shows no valid key leaves no span, unless that is our own fault.
+fn end_span(mut span: Span, response: &ServiceResponse<BoxBody>) {
+    let status = response.status();
+    let known = response.request().extensions().contains::<Caller>();
+    if !known && !status.is_server_error() {
+        return span.discard();
+    }
     span.set("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.fail(status.as_str().to_owned());
@@ -131,8 +142,8 @@ pub(crate) async fn authenticate(
                 request.match_name() == Some(PUBLISH) && request.method() == Method::POST;
             let rate = if publishes { &gateway.publishes } else { &gateway.requests };
             let standing = rate.take(caller.api_key);
+            request.extensions_mut().insert(caller);
             let mut response = if standing.is_none_or(|standing| standing.allowed) {
-                request.extensions_mut().insert(caller);
                 next.call(request).await?
             } else {
                 let problem = Problem::from(Refusal::TooManyRequests).at(request.path());

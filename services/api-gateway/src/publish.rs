@@ -18,8 +18,9 @@ use tripline_cache::SeenKeys;
 use tripline_event::{Accepted, Event, LogEntry, Origin};
 use tripline_kernel::{Clock, Uid};
 use tripline_runtime::Problem;
+use tripline_trace::TraceContext;
 
-pub(crate) use mode::{Mode, TRACEPARENT, traceparent};
+pub(crate) use mode::{Mode, traceparent};
 
 use crate::refusal::Refusal;
 use crate::snapshot::Bus;
@@ -46,6 +47,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) tenant: Uid,
     pub(crate) bus: &'a Bus,
     pub(crate) origin: Origin,
+    /// Where the request belongs; without it each event belongs where it says itself.
     pub(crate) traceparent: Option<&'a str>,
 }
 
@@ -131,7 +133,7 @@ impl Publisher {
         let accepted = Accepted {
             origin: errand.origin,
             accepted_at: self.clock.now(),
-            traceparent: errand.traceparent.map(Into::into),
+            traceparent: errand.traceparent.map(Into::into).or_else(|| started_in(event)),
             event: event.clone(),
         };
         LogEntry::Event(accepted).encode()
@@ -153,6 +155,12 @@ impl Publisher {
             self.tasks.spawn_on(note, &self.runtime);
         }
     }
+}
+
+/// The trace that an event says its transmission began in.
+fn started_in(event: &Event) -> Option<Box<str>> {
+    let context: TraceContext = event.traceparent()?.parse().ok()?;
+    Some(context.to_string().into())
 }
 
 impl Errand<'_> {

@@ -36,7 +36,7 @@ pub(crate) struct DevArgs {
     #[arg(long)]
     demo: bool,
     /// Send the spans of sampled traces to the OpenTelemetry collector at this address (OTLP over gRPC).
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = otlp_endpoint)]
     otlp_endpoint: Option<String>,
     /// How to log: json or text. With json, one line on standard output says when and where it is ready.
     #[arg(long, value_name = "FORMAT", value_parser = ["json", "text"])]
@@ -48,8 +48,21 @@ pub(crate) struct DevArgs {
 
 /// Reads what to log.
 fn log_filter(filter: &str) -> Result<String, String> {
-    let options = telemetry::Options { filter: filter.to_owned(), ..Default::default() };
-    options.validate().pop().map_or(Ok(options.filter), |fault| Err(fault.detail))
+    checked(&telemetry::Options { filter: filter.to_owned(), ..Default::default() })?;
+    Ok(filter.to_owned())
+}
+
+/// Reads where to send spans.
+fn otlp_endpoint(endpoint: &str) -> Result<String, String> {
+    checked(&telemetry::Options {
+        otlp_endpoint: Some(endpoint.to_owned()),
+        ..Default::default()
+    })?;
+    Ok(endpoint.to_owned())
+}
+
+fn checked(options: &telemetry::Options) -> Result<(), String> {
+    options.validate().pop().map_or(Ok(()), |fault| Err(fault.detail))
 }
 
 /// Where health and metrics listen, unless told otherwise.
@@ -117,4 +130,25 @@ async fn watch_log(failed: CancellationToken, stop: CancellationToken) -> anyhow
 /// A file of the data directory, as SQLite wants it named.
 fn sqlite_url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+
+    use super::DevArgs;
+
+    #[test]
+    fn what_cannot_be_used_for_telemetry_is_refused_with_the_flags() {
+        let refused = |flag: &str, value: &str| {
+            let command = DevArgs::augment_args(clap::Command::new("dev"));
+            command.try_get_matches_from(["dev", flag, value]).is_err()
+        };
+        assert!(!refused("--otlp-endpoint", "http://127.0.0.1:4317"));
+        for bad in ["127.0.0.1:4317", "http://", "http://who:hush@127.0.0.1:4317"] {
+            assert!(refused("--otlp-endpoint", bad), "{bad}");
+        }
+        assert!(!refused("--log-filter", "info,tripline_invoker=debug"));
+        assert!(refused("--log-filter", "tripline_invoker=loudly"));
+    }
 }

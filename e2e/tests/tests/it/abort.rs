@@ -1,16 +1,23 @@
 //! A crash between any two effects of binding and unbinding heals: whoever is started first, the end is the same.
 
+mod kept;
+mod seen;
+
 use std::convert::Infallible;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use http::{Method, StatusCode};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use http::Method;
 use serde_json::{Value, json};
 use tripline_e2e::{Api, Edition, System, say};
 use tripline_runtime::Step;
-use tripline_testkit::{Answer, Receiver, wait_for, wait_until};
+use tripline_testkit::{Answer, Receiver, wait_until};
+
+use kept::{Bound, Kept};
+use seen::{
+    is_active, is_gone, is_in_state, publish, runs_nothing, runs_once, send, takes_with_it,
+};
 
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -40,23 +47,28 @@ impl Restart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Create,
+    /// Another function in place of the one that the trigger invoked.
+    Replace,
     DeleteTrigger,
+    /// Of two triggers that invoked it, one was moved to another function before.
     DeleteFunction,
 }
 
-fn act_of(step: Step) -> Act {
+/// Every act that passes the step in a way of its own.
+fn acts_of(step: Step) -> &'static [Act] {
     match step {
         Step::TriggerStored
         | Step::RuleGranted
         | Step::TriggerGranted
         | Step::TriggerPartlyMarked
         | Step::TriggerMarked
-        | Step::TriggerApplied => Act::Create,
-        Step::RemovalStored | Step::RemovalMarked | Step::RuleRevoked => Act::DeleteTrigger,
+        | Step::TriggerApplied => &[Act::Create, Act::Replace],
+        Step::RemovalStored | Step::RemovalMarked | Step::RuleRevoked => &[Act::DeleteTrigger],
         Step::RemovalPartlyMarked
         | Step::RelationRevoked
         | Step::TriggerRemoved
-        | Step::FunctionDeleted => Act::DeleteFunction,
+        | Step::FunctionDeleted
+        | Step::EarlierForgotten => &[Act::DeleteFunction],
     }
 }
 
@@ -66,17 +78,19 @@ async fn a_crash_at_any_step_of_binding_heals() -> anyhow::Result<()> {
     let receiver = Receiver::start();
     let mut system = System::start(Edition::Split).await?;
     let kept = Kept::open(&system).await?;
-    let function = json!({"target": {"kind": "http", "url": receiver.url("/behind")}});
-    system.api().put("/v1/functions/behind", &function).await?;
+    put_function(&system.api(), &receiver, BEHIND).await?;
     let trigger = json!({"function": BEHIND, "pattern": {"type": [BEHIND]}});
     system.api().put_trigger(BEHIND, &trigger, DEADLINE).await?;
     let mut walks = 0;
     for step in Step::ALL {
-        for restart in [Restart::AuthFirst, Restart::RegistryFirst] {
-            let name = format!("{step}-{walks}");
-            walk(&mut system, (&receiver, &kept), &name, (step, restart))
+        for (act, restart) in acts_of(step).iter().flat_map(|act| {
+            [Restart::AuthFirst, Restart::RegistryFirst].map(|restart| (*act, restart))
+        }) {
+            let api = system.api();
+            let walk = Walk { api, receiver: &receiver, act, name: format!("{step}-{walks}") };
+            walk.go(&mut system, &kept, (step, restart))
                 .await
-                .with_context(|| format!("{step}, {restart:?}"))
+                .with_context(|| format!("{act:?}, {step}, {restart:?}"))
                 .with_context(|| system.output())?;
             walks += 1;
         }
@@ -85,126 +99,163 @@ async fn a_crash_at_any_step_of_binding_heals() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn walk(
-    system: &mut System,
-    (receiver, kept): (&Receiver, &Kept),
-    name: &str,
-    (step, restart): (Step, Restart),
-) -> anyhow::Result<()> {
-    let (api, act) = (system.api(), act_of(step));
-    let path = format!("/{name}");
-    let function = json!({"target": {"kind": "http", "url": receiver.url(&path)}});
-    api.put(&format!("/v1/functions/{name}"), &function).await?;
-    // What fails once waits for long.
-    let delivery = json!({"backoff": {"base_ms": 600_000, "max_ms": 600_000}});
-    let trigger = json!({"function": name, "pattern": {"type": [name]}, "delivery": delivery});
-    if act != Act::Create {
-        api.put_trigger(name, &trigger, DEADLINE).await?;
-        runs_once(&api, receiver, name, "before").await?;
-        receiver.always(&path, Answer::status(503));
-        publish(&api, name, "waiting", name).await?;
-        is_in_state(&api, name, "waiting", "pending").await?;
-    }
-
-    arm(system, step).await?;
-    // What is answered when the process dies is unknown to whoever asked, and no part of what is promised.
-    let status = tokio::select! {
-        status = system.process(step.service(), 0)?.process.wait(DEADLINE) => status,
-        never = ask(&api, act, name, &trigger) => match never {},
-    };
-    let status = status.context("the step was never reached")?;
-    ensure!(status.signal() == Some(SIGABRT), "it ended with {status}");
-
-    for service in restart.order() {
-        system.process(service, 0)?.process.set_env(ABORT_AT, None);
-        system.process(service, 0)?.process.kill().await?;
-    }
-    for service in restart.order() {
-        system.process(service, 0)?.process.restart().await?;
-        system.process(service, 0)?.ready().await?;
-    }
-    if act == Act::Create {
-        is_active(&api, name).await?;
-        kept.holds(1).await?;
-        runs_once(&api, receiver, name, "after").await?;
-        let gone = delete_function(&api, name).await?;
-        let count = |kind: &str| gone.iter().filter(|item| item["kind"] == kind).count();
-        ensure!((count("trigger"), count("relation"), count("rule")) == (1, 1, 1), "{gone:?}");
-    } else {
-        let reason = is_in_state(&api, name, "waiting", "cancelled").await?;
-        let gone = if act == Act::DeleteFunction { "function-gone" } else { "trigger-gone" };
-        ensure!(reason == gone, "cancelled as {reason}, not {gone}");
-    }
-    is_gone(&api, name).await?;
-    kept.holds(0).await?;
-    runs_nothing(&api, receiver, name).await
+/// One crash. What it needs is named after it.
+struct Walk<'a> {
+    api: Api,
+    receiver: &'a Receiver,
+    act: Act,
+    /// Of the trigger, its events' type, and the function that it is bound to first.
+    name: String,
 }
 
-/// Asks for the act until it is answered: the gateway may not have found the process anew yet.
-async fn ask(api: &Api, act: Act, name: &str, trigger: &Value) -> Infallible {
-    let (method, path, body) = match act {
-        Act::Create => (Method::PUT, format!("/v1/triggers/{name}"), trigger),
-        Act::DeleteTrigger => (Method::DELETE, format!("/v1/triggers/{name}"), &Value::Null),
-        Act::DeleteFunction => (Method::DELETE, format!("/v1/functions/{name}"), &Value::Null),
-    };
-    let answered = async || {
-        let answer = send(api, method.clone(), &path, body).await;
-        answer.is_ok_and(|(status, _)| !status.is_server_error())
-    };
-    // Whether the process dies in time is seen by whoever waits for that.
-    let _ = wait_until(DEADLINE, answered).await;
-    std::future::pending().await
-}
-
-/// What auth and the registry have in their databases.
-struct Kept {
-    auth: DatabaseConnection,
-    registry: DatabaseConnection,
-}
-
-impl Kept {
-    async fn open(system: &System) -> anyhow::Result<Self> {
-        let connect = async |service: &str| {
-            let url = system.database(service).context("a database")?;
-            anyhow::Ok(Database::connect(url).await?)
-        };
-        Ok(Self { auth: connect("auth").await?, registry: connect("trigger-registry").await? })
+impl Walk<'_> {
+    async fn go(
+        &self,
+        system: &mut System,
+        kept: &Kept,
+        (step, restart): (Step, Restart),
+    ) -> anyhow::Result<()> {
+        self.prepare().await?;
+        self.crash(system, step).await?;
+        for service in restart.order() {
+            system.process(service, 0)?.process.set_env(ABORT_AT, None);
+            system.process(service, 0)?.process.kill().await?;
+        }
+        for service in restart.order() {
+            system.process(service, 0)?.process.restart().await?;
+            system.process(service, 0)?.ready().await?;
+        }
+        self.is_healed(kept).await?;
+        is_gone(&self.api, &self.name).await?;
+        kept.holds(Bound::default()).await?;
+        runs_nothing(&self.api, self.receiver, &self.name).await
     }
 
-    /// Sees that so many triggers are bound beside the one that stays, each by one relation that is granted, and that
-    /// nothing is left to be done.
-    async fn holds(&self, bound: i64) -> anyhow::Result<()> {
-        let all = bound + 1;
-        let expected = [all, all, 0, all, all];
-        let mut found = [0; 5];
-        wait_until(DEADLINE, async || match self.count().await {
-            Ok(counted) => {
-                found = counted;
-                counted == expected
+    /// All that is there before the act: its function, and a trigger with an event that waits.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let (api, name) = (&self.api, &self.name);
+        put_function(api, self.receiver, name).await?;
+        if self.act == Act::Create {
+            return Ok(());
+        }
+        api.put_trigger(name, &trigger(name, name), DEADLINE).await?;
+        runs_once(api, self.receiver, name, "before").await?;
+        self.receiver.always(&format!("/{name}"), Answer::status(503));
+        publish(api, name, "waiting", name).await?;
+        is_in_state(api, name, "waiting", "pending").await?;
+        match self.act {
+            Act::Replace => put_function(api, self.receiver, &self.other()).await,
+            Act::DeleteFunction => {
+                let moved = self.moved();
+                api.put_trigger(&moved, &trigger(name, &moved), DEADLINE).await?;
+                api.put_trigger(&moved, &trigger(BEHIND, &moved), DEADLINE).await
             }
-            Err(_) => false,
-        })
-        .await
-        .with_context(|| {
-            format!("triggers, relations, tasks, rules and grants: {found:?}, not {expected:?}")
-        })
+            Act::Create | Act::DeleteTrigger => Ok(()),
+        }
     }
 
-    async fn count(&self) -> anyhow::Result<[i64; 5]> {
-        let count = async |db: &DatabaseConnection, from: &str| {
-            let sql = format!("SELECT COUNT(*) FROM {from}");
-            let row =
-                db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-            anyhow::Ok(row.context("a count is one row")?.try_get_by_index::<i64>(0)?)
+    /// Begins the act, and sees the process die at the step.
+    async fn crash(&self, system: &mut System, step: Step) -> anyhow::Result<()> {
+        arm(system, step).await?;
+        // What is answered when the process dies is unknown to whoever asked, and no part of what is promised.
+        let status = tokio::select! {
+            status = system.process(step.service(), 0)?.process.wait(DEADLINE) => status,
+            never = self.ask() => match never {},
         };
-        Ok([
-            count(&self.registry, "triggers").await?,
-            count(&self.registry, "relations").await?,
-            count(&self.registry, "outbox").await?,
-            count(&self.auth, "rules WHERE ended = 0").await?,
-            count(&self.auth, "rule_relations WHERE revoked = 0").await?,
-        ])
+        let status = status.context("the step was never reached")?;
+        ensure!(status.signal() == Some(SIGABRT), "it ended with {status}");
+        Ok(())
     }
+
+    /// Sees that the act is done, and then undoes what it has bound.
+    async fn is_healed(&self, kept: &Kept) -> anyhow::Result<()> {
+        let (api, name) = (&self.api, &self.name);
+        match self.act {
+            Act::Create => {
+                is_active(api, name).await?;
+                kept.holds(Bound { triggers: 1, relations: 1, rules: 1 }).await?;
+                runs_once(api, self.receiver, name, "after").await?;
+                takes_with_it(api, name, [1, 1, 1]).await
+            }
+            Act::Replace => {
+                is_active(api, name).await?;
+                // What the trigger was bound to before stays granted: something that it matched then still waits.
+                kept.holds(Bound { triggers: 1, relations: 2, rules: 2 }).await?;
+                publish(api, name, "after", name).await?;
+                is_in_state(api, name, "after", "succeeded").await?;
+                is_in_state(api, name, "waiting", "pending").await?;
+                let runs =
+                    [name, &self.other()].map(|to| self.receiver.count_to(&format!("/{to}")));
+                ensure!(runs == [2, 1], "{runs:?} runs of the function before and the one after");
+                takes_with_it(api, name, [0, 1, 1]).await?;
+                self.is_cancelled("function-gone").await?;
+                kept.holds(Bound { triggers: 1, relations: 1, rules: 1 }).await?;
+                takes_with_it(api, &self.other(), [1, 1, 1]).await
+            }
+            Act::DeleteTrigger => self.is_cancelled("trigger-gone").await,
+            Act::DeleteFunction => {
+                self.is_cancelled("function-gone").await?;
+                is_gone(api, name).await?;
+                // Its rule is that of the trigger that stays.
+                kept.holds(Bound { triggers: 1, relations: 1, rules: 0 }).await?;
+                let moved = self.moved();
+                is_active(api, &moved).await?;
+                publish(api, name, "moved", &moved).await?;
+                is_in_state(api, name, "moved", "succeeded").await?;
+                let path = format!("/v1/triggers/{moved}");
+                send(api, Method::DELETE, &path, &Value::Null).await?;
+                is_gone(api, &moved).await
+            }
+        }
+    }
+
+    async fn is_cancelled(&self, expected: &str) -> anyhow::Result<()> {
+        let reason = is_in_state(&self.api, &self.name, "waiting", "cancelled").await?;
+        ensure!(reason == expected, "cancelled as {reason}, not {expected}");
+        Ok(())
+    }
+
+    /// The function that the trigger is bound to in the end, where it is replaced.
+    fn other(&self) -> String {
+        format!("{}-b", self.name)
+    }
+
+    /// The trigger that was moved from the function before that is deleted, and the type of its events.
+    fn moved(&self) -> String {
+        format!("{}-moved", self.name)
+    }
+
+    /// Asks for the act until it is answered: the gateway may not have found the process anew yet.
+    async fn ask(&self) -> Infallible {
+        let name = &self.name;
+        let (function, trigger_path) =
+            (format!("/v1/functions/{name}"), format!("/v1/triggers/{name}"));
+        let (method, path, body) = match self.act {
+            Act::Create => (Method::PUT, trigger_path, trigger(name, name)),
+            Act::Replace => (Method::PUT, trigger_path, trigger(&self.other(), name)),
+            Act::DeleteTrigger => (Method::DELETE, trigger_path, Value::Null),
+            Act::DeleteFunction => (Method::DELETE, function, Value::Null),
+        };
+        let answered = async || {
+            let answer = send(&self.api, method.clone(), &path, &body).await;
+            answer.is_ok_and(|(status, _)| !status.is_server_error())
+        };
+        // Whether the process dies in time is seen by whoever waits for that.
+        let _ = wait_until(DEADLINE, answered).await;
+        std::future::pending().await
+    }
+}
+
+/// A function that is called at its name.
+async fn put_function(api: &Api, receiver: &Receiver, name: &str) -> anyhow::Result<()> {
+    let function = json!({"target": {"kind": "http", "url": receiver.url(&format!("/{name}"))}});
+    api.put(&format!("/v1/functions/{name}"), &function).await.map(drop)
+}
+
+/// A trigger for events of a type. What fails once waits for long.
+fn trigger(function: &str, kind: &str) -> Value {
+    json!({"function": function, "pattern": {"type": [kind]},
+        "delivery": {"backoff": {"base_ms": 600_000, "max_ms": 600_000}}})
 }
 
 /// Starts the process that owns the step anew, to die there.
@@ -213,94 +264,4 @@ async fn arm(system: &mut System, step: Step) -> anyhow::Result<()> {
     running.process.set_env(ABORT_AT, Some(step.name()));
     running.process.restart().await?;
     running.ready().await
-}
-
-async fn send(
-    api: &Api,
-    method: Method,
-    path: &str,
-    body: &Value,
-) -> anyhow::Result<(StatusCode, Value)> {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    api.send(method, path, ("application/json", body)).await
-}
-
-async fn is_active(api: &Api, name: &str) -> anyhow::Result<()> {
-    let path = format!("/v1/triggers/{name}");
-    wait_until(DEADLINE, async || {
-        api.get(&path).await.is_ok_and(|(_, trigger)| trigger["state"] == "active")
-    })
-    .await
-    .context("the trigger is not active")
-}
-
-/// Deletes the function, once the registry is reached, and answers with what went with it.
-async fn delete_function(api: &Api, name: &str) -> anyhow::Result<Vec<Value>> {
-    let path = format!("/v1/functions/{name}");
-    let (status, answer) = send(api, Method::DELETE, &path, &Value::Null).await?;
-    ensure!(status == StatusCode::OK, "DELETE {path}: {status} {answer}");
-    Ok(answer["deleted"].as_array().cloned().unwrap_or_default())
-}
-
-/// The trigger goes only after auth has revoked its relation, in the transaction that forgets the relation.
-async fn is_gone(api: &Api, name: &str) -> anyhow::Result<()> {
-    let path = format!("/v1/triggers/{name}");
-    wait_until(DEADLINE, async || {
-        api.get(&path).await.is_ok_and(|(status, _)| status == StatusCode::NOT_FOUND)
-    })
-    .await
-    .context("the trigger is still there")
-}
-
-/// Publishes an event of this type. All of one walk share a partition, so they are routed in this order.
-async fn publish(api: &Api, name: &str, when: &str, kind: &str) -> anyhow::Result<()> {
-    let event = json!({"specversion": "1.0", "id": format!("{name}-{when}"), "source": "/abort",
-        "type": kind, "partitionkey": name});
-    api.publish_until_accepted(&event, DEADLINE).await
-}
-
-/// Waits until the event's one invocation is in this state. Answers with its reason.
-async fn is_in_state(api: &Api, name: &str, when: &str, state: &str) -> anyhow::Result<String> {
-    let path = format!("/v1/invocations?event_id={name}-{when}");
-    let mut seen = Vec::new();
-    let found = wait_for(DEADLINE, async || {
-        seen = api.list(&path).await.ok()?;
-        let [only] = &seen[..] else { return None };
-        let tried = only["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty());
-        (only["state"] == state && tried).then(|| only["reason"].as_str().unwrap_or("").to_owned())
-    })
-    .await;
-    found.with_context(|| format!("'{when}' is not {state}: {seen:?}"))
-}
-
-async fn runs_once(api: &Api, receiver: &Receiver, name: &str, when: &str) -> anyhow::Result<()> {
-    publish(api, name, when, name).await?;
-    let settled = format!("/v1/invocations?trigger={name}&state=succeeded");
-    wait_until(DEADLINE, async || api.list(&settled).await.is_ok_and(|items| !items.is_empty()))
-        .await
-        .context("the event ran nothing")?;
-    let all = api.list(&format!("/v1/invocations?trigger={name}")).await?;
-    let runs = receiver.count_to(&format!("/{name}"));
-    ensure!((all.len(), runs) == (1, 1), "{runs} runs, {all:?}");
-    Ok(())
-}
-
-/// Publishes once more, and sees that this runs nothing while what comes after it runs, and that nothing waits.
-async fn runs_nothing(api: &Api, receiver: &Receiver, name: &str) -> anyhow::Result<()> {
-    let path = format!("/{name}");
-    let before = receiver.count_to(&path);
-    publish(api, name, "gone", name).await?;
-    publish(api, name, "behind", BEHIND).await?;
-    is_in_state(api, name, "behind", "succeeded").await?;
-    wait_until(DEADLINE, async || {
-        let pending = api.list("/v1/invocations?state=pending").await;
-        let running = api.list("/v1/invocations?state=running").await;
-        [pending, running].into_iter().all(|items| items.is_ok_and(|items| items.is_empty()))
-    })
-    .await
-    .context("something is left pending")?;
-    let matched = api.list(&format!("/v1/invocations?event_id={name}-gone")).await?;
-    ensure!(matched.is_empty(), "a trigger that is gone still matched: {matched:?}");
-    ensure!(receiver.count_to(&path) == before, "the function ran after it was unbound");
-    Ok(())
 }

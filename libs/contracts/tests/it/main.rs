@@ -1,5 +1,7 @@
 //! Errors and identity cross gRPC unchanged, over TCP and over memory.
 
+mod traced;
+
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tripline_contracts::transport::{self, Demand, Listener, Prove};
 use tripline_contracts::{Error, to_status};
 use tripline_kernel::{Classify, Clock, ErrorKind, Fault, Timestamp};
 use tripline_signing::ServiceKey;
+use tripline_trace::Tracer;
 
 struct Noon;
 
@@ -124,24 +127,19 @@ impl Auth for Failing {
     }
 }
 
-fn serve(listener: Listener, key: &Arc<ServiceKey>, stop: &CancellationToken) {
+fn serve(listener: Listener, key: &Arc<ServiceKey>, tracer: Tracer, stop: &CancellationToken) {
     let service =
         AuthServer::with_interceptor(Failing, Demand::new(Arc::clone(key), Arc::new(Noon)));
     let routes = tonic::service::Routes::new(service);
-    tokio::spawn(transport::serve(
-        listener,
-        routes,
-        tripline_trace::Tracer::default(),
-        stop.clone(),
-    ));
+    tokio::spawn(transport::serve(listener, routes, tracer, stop.clone()));
 }
 
 async fn channels(key: &Arc<ServiceKey>, stop: &CancellationToken) -> [Channel; 2] {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("a bound port"));
-    serve(Listener::Tcp(listener), key, stop);
+    serve(Listener::Tcp(listener), key, Tracer::default(), stop);
     let (memory, incoming) = transport::in_memory();
-    serve(Listener::Memory(incoming), key, stop);
+    serve(Listener::Memory(incoming), key, Tracer::default(), stop);
     [transport::connect(&address).expect("a URI"), memory]
 }
 

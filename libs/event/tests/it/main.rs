@@ -192,3 +192,17 @@ proptest! {
         let _ = parse_batch(&Bytes::from(text));
     }
 }
+
+#[test]
+fn the_trace_of_an_event_is_its_own_attribute_and_none_of_its_data() {
+    let trace = |more: &str| {
+        let json = format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t"{more}}}"#);
+        Event::from_json(Bytes::from(json)).unwrap().traceparent()
+    };
+    assert_eq!(trace(r#","traceparent":"00-a-b-01""#).as_deref(), Some("00-a-b-01"));
+    for none in
+        ["", r#","data":{"traceparent":"x"}"#, r#","traceparent":null"#, r#","traceparent":7"#]
+    {
+        assert_eq!(trace(none), None, "{none}");
+    }
+}

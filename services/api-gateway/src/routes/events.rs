@@ -63,19 +63,34 @@ pub(super) async fn publish(
     let mode = Mode::of(request.headers(), content_type(&request)?)?;
     let name = named(&request, "bus", Kind::Bus)?;
     let bus = gateway.bus(caller.tenant, &name).await?;
-    let span = begin_span(&gateway, &name);
-    let below = span.as_ref().map(|span| span.context().to_string());
+    let mut span = begin_span(&gateway, &name);
+    let context = span.as_ref().map(Span::context).or_else(|| traceparent(request.headers()));
+    let traceparent = context.map(|context| context.to_string());
     let errand = Errand {
         tenant: caller.tenant,
         bus: &bus,
         origin: Origin::ApiKey(caller.api_key),
-        traceparent: below.as_deref().or_else(|| traceparent(request.headers())),
+        traceparent: traceparent.as_deref(),
     };
-    if mode == Mode::Batch {
-        let body = body::read(&request, payload, gateway.batch_limit()).await?;
-        return publish_batch(&gateway, &errand, &body).await;
+    let published = publish_body(&gateway, &errand, (&request, payload), mode).await;
+    if let (Some(span), Err(problem)) = (&mut span, &published) {
+        span.set("error.type", problem.code().to_owned());
+        span.fail(problem.code().to_owned());
     }
-    let body = body::read(&request, payload, gateway.event_limit()).await?;
+    published
+}
+
+async fn publish_body(
+    gateway: &Gateway,
+    errand: &Errand<'_>,
+    (request, payload): (&HttpRequest, Payload),
+    mode: Mode,
+) -> Result<HttpResponse, Problem> {
+    if mode == Mode::Batch {
+        let body = body::read(request, payload, gateway.batch_limit()).await?;
+        return publish_batch(gateway, errand, &body).await;
+    }
+    let body = body::read(request, payload, gateway.event_limit()).await?;
     let event = match mode {
         Mode::Structured => Event::from_json(body)?,
         Mode::Binary | Mode::Batch => {
@@ -83,7 +98,7 @@ pub(super) async fn publish(
             Event::from_http(headers.map(|(name, value)| (name.as_str(), value.as_bytes())), &body)?
         }
     };
-    let outcomes = gateway.publisher.publish(&errand, &[&event]).await?;
+    let outcomes = gateway.publisher.publish(errand, &[&event]).await?;
     let events = outcomes.into_iter().map(|outcome| accepted(&event, outcome)).collect();
     Ok(HttpResponse::Accepted().json(Answer { events }))
 }

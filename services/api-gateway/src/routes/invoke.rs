@@ -43,10 +43,9 @@ pub(super) async fn invoke(
         asynchronous,
         body,
         content_type,
-        traceparent: match tripline_trace::current() {
-            Some(context) => context.to_string(),
-            None => traceparent(request.headers()).unwrap_or_default().to_owned(),
-        },
+        traceparent: tripline_trace::current()
+            .or_else(|| traceparent(request.headers()))
+            .map_or_else(String::new, |context| context.to_string()),
         idempotency_key: idempotency::key(&request)?,
     };
     let called = match send(&gateway, call.clone()).await {

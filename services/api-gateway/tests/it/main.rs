@@ -13,3 +13,4 @@ mod resources;
 mod routes;
 mod support;
 mod surface;
+mod traces;

@@ -73,6 +73,37 @@ async fn a_binary_event_reaches_the_log_as_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_of_the_trace_of_its_request_or_else_of_the_one_that_it_names() {
+    let traceparent = |span: u8| format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01");
+    let event = |id: &str, traceparent: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"t","traceparent":"{traceparent}"}}"#
+        )
+    };
+    let batch = || format!("[{},{}]", event("1", &traceparent(1)), event("2", &traceparent(2)));
+    let stored = |stack: &Stack| {
+        let mut stored: Vec<_> = stack.log.entries().into_iter().map(|(_, it)| it).collect();
+        stored.sort_by_key(|accepted| accepted.event.id().to_owned());
+        stored
+            .into_iter()
+            .map(|accepted| accepted.traceparent.map(String::from))
+            .collect::<Vec<_>>()
+    };
+    let stack = Stack::start().await;
+    assert_eq!(stack.request("POST", EVENTS).body(BATCH, batch()).send().await.status, 202);
+    assert_eq!(stack.publish(&event("3", "not one")).await.status, 202);
+    let data =
+        r#"{"specversion":"1.0","id":"4","source":"/s","type":"t","data":{"traceparent":"x"}}"#;
+    assert_eq!(stack.publish(data).await.status, 202);
+    assert_eq!(stored(&stack), [Some(traceparent(1)), Some(traceparent(2)), None, None]);
+
+    let stack = Stack::start().await;
+    let request = stack.request("POST", EVENTS).header("traceparent", &traceparent(9));
+    assert_eq!(request.body(BATCH, batch()).send().await.status, 202);
+    assert_eq!(stored(&stack), [Some(traceparent(9)), Some(traceparent(9))], "the nearer one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_single_invalid_event_is_a_problem_that_names_the_attribute() {
     let stack = Stack::start().await;
     let answer = stack.publish(r#"{"specversion":"1.0","id":"","source":"/s","Type":"t"}"#).await;

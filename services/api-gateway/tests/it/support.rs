@@ -29,6 +29,7 @@ use tripline_contracts::transport::{Client, Demand, Listener, Prove, in_memory, 
 use tripline_kernel::{Clock, DEFAULT_TENANT, Timestamp, Uid};
 use tripline_runtime::Context;
 use tripline_signing::ServiceKey;
+use tripline_trace::{Recorder, Tracer};
 
 use client::{Answer, Request};
 use log::{FakeLog, FakeSeen};
@@ -90,8 +91,24 @@ impl Stack {
     }
 
     pub(crate) async fn with(options: Options, registry: Arc<FakeRegistry>) -> Self {
+        Self::launch(options, registry, None).await
+    }
+
+    /// A gateway that is ready and gives its spans to `recorder`.
+    pub(crate) async fn traced(recorder: Arc<dyn Recorder>) -> Self {
+        Self::launch(Options::default(), Arc::default(), Some(recorder)).await.ready().await
+    }
+
+    async fn launch(
+        options: Options,
+        registry: Arc<FakeRegistry>,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(1_750_000_000_000_000)));
-        let context = Context { clock: clock.clone(), ..Context::system(CancellationToken::new()) };
+        let system = Context::system(CancellationToken::new());
+        let tracer = recorder.map(|to| Tracer::new(to, clock.clone(), system.entropy.clone()));
+        let tracer = tracer.unwrap_or_default();
+        let context = Context { clock: clock.clone(), tracer, ..system };
         let wire = Wire {
             key: Arc::new(ServiceKey::derive(&[7; 32])),
             clock: clock.clone(),
@@ -197,7 +214,7 @@ impl Wire {
         tokio::spawn(serve(
             Listener::Memory(incoming),
             routes,
-            tripline_trace::Tracer::default(),
+            Tracer::default(),
             self.stop.clone(),
         ));
         InterceptedService::new(channel, Prove::new(self.key.clone(), self.clock.clone()))

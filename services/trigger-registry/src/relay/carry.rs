@@ -114,7 +114,9 @@ impl Relay {
                 if write.take_task(entry).await? {
                     write.remove_relations(relations).await?;
                 }
-                Ok(write.commit().await?)
+                write.commit().await?;
+                self.abort.reached(Step::EarlierForgotten);
+                Ok(())
             }
         }
     }
