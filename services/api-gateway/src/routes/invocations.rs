@@ -148,6 +148,7 @@ impl Filters {
             state: self.state,
             created_after: self.created_after,
             created_before: self.created_before,
+            attempts: pb::AttemptDetail::Unspecified.into(),
         }))
     }
 }
