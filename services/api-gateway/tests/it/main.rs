@@ -6,6 +6,7 @@
 mod answers;
 mod authentication;
 mod bad_input;
+mod explain;
 mod lifecycle;
 mod publishing;
 mod records;
@@ -13,3 +14,4 @@ mod resources;
 mod routes;
 mod support;
 mod surface;
+mod tail;
