@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tripline_contracts::{Error, pb};
-use tripline_kernel::{Classify as _, ErrorKind, Uid};
+use tripline_kernel::{Classify as _, Clock, ErrorKind, Uid};
 use tripline_runtime::Problem;
 use tripline_trace::Tracer;
 
@@ -18,6 +19,7 @@ use crate::peers::{Peers, READ_WAIT, answer};
 use crate::publish::Publisher;
 use crate::rates::Rate;
 use crate::refusal::Refusal;
+use crate::routes::Tails;
 use crate::snapshot::{Bus, Snapshot};
 
 /// What every request handler works with. One for all workers.
@@ -30,7 +32,12 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
     /// The places of those who follow invocations.
-    pub(crate) tails: Arc<Semaphore>,
+    pub(crate) tails: Tails,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What outlives the request that began it runs here…
+    pub(crate) tasks: TaskTracker,
+    /// …and on this runtime: a worker thread may end before it.
+    pub(crate) runtime: Handle,
     /// Cancelled when answers without an end must end.
     pub(crate) stop: CancellationToken,
     /// How often an API key may ask for anything but publishing.

@@ -26,7 +26,7 @@ use crate::observe;
 use crate::refusal::{Kind, Refusal};
 use buses::Bus;
 use functions::Function;
-pub(crate) use invocations::TAILS_MAX;
+pub(crate) use invocations::Tails;
 use sources::Source;
 use triggers::Trigger;
 

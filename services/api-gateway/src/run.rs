@@ -9,7 +9,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Gatherer};
 use tripline_cache::SeenKeys;
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::publish::Publisher;
 use crate::rates::Rate;
+use crate::routes::Tails;
 use crate::snapshot::Snapshot;
 use crate::watch::Watch;
 use crate::{Error, Options, observe, routes};
@@ -71,10 +72,13 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let patterns: Vec<_> = routes().into_iter().map(|(pattern, _)| pattern).collect();
     let gateway = Data::new(Gateway {
         authenticator: Authenticator::new(peers.auth.clone(), Arc::clone(&clock), tasks.clone()),
-        publisher: Publisher::new(gatherer, ports.seen, clock, tasks.clone()),
+        publisher: Publisher::new(gatherer, ports.seen, Arc::clone(&clock), tasks.clone()),
         metrics: Metrics::register(&context.metrics, &patterns),
         tracer: context.tracer.clone(),
-        tails: Arc::new(Semaphore::new(routes::TAILS_MAX)),
+        tails: Tails::default(),
+        clock,
+        tasks: tasks.clone(),
+        runtime: Handle::current(),
         stop: context.stop.clone(),
         requests: Rate::new("requests", options.requests_per_second_max),
         publishes: Rate::new("publishes", options.publishes_per_second_max),

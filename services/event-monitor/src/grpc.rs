@@ -10,11 +10,11 @@ use tonic::{Request, Response, Status};
 use tripline_contracts::convert::uid;
 use tripline_contracts::pb::monitor_server::Monitor;
 use tripline_contracts::{pb, to_status};
-use tripline_kernel::{Classify, ErrorKind, Timestamp, Uid};
+use tripline_kernel::{Classify, ErrorKind, Timestamp};
 
 use crate::registry::Snapshot;
-use crate::router::revision_in_force;
 use crate::sources::Prober;
+use crate::standing::{Standing, Standings};
 use crate::store::{self, SourceState, SourceStatus, Store};
 
 /// Answers for all replicas: what each of them knows of its sources is in the store.
@@ -22,6 +22,7 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
     pub(crate) prober: Prober,
+    pub(crate) standings: Standings,
 }
 
 /// How long the registry's newest word of a source may take to come here.
@@ -36,6 +37,8 @@ enum Error {
     NoSource,
     #[error("too many sources are being tested: try again soon")]
     Busy,
+    #[error("too many ask how far buses are routed: ask again soon")]
+    Asked,
 }
 
 impl Classify for Error {
@@ -43,7 +46,7 @@ impl Classify for Error {
         match self {
             Self::Store(error) => error.kind(),
             Self::NoSource => ErrorKind::NotFound,
-            Self::Busy => ErrorKind::Exhausted,
+            Self::Busy | Self::Asked => ErrorKind::Exhausted,
         }
     }
 
@@ -52,6 +55,7 @@ impl Classify for Error {
             Self::Store(error) => error.code(),
             Self::NoSource => "source-not-found".into(),
             Self::Busy => "too-many-tests".into(),
+            Self::Asked => "too-many-requests".into(),
         }
     }
 
@@ -132,35 +136,26 @@ impl Monitor for Service {
         let tenant = uid("tenant", &request.tenant)?;
         let bus = uid("bus_uid", &request.bus_uid)?;
         let trigger = uid("trigger_uid", &request.trigger_uid)?;
-        let partitions = self.routing(tenant, bus, trigger).await.map_err(|error| {
+        let standings = self.standings.of(tenant, bus, trigger).await.map_err(|error| {
             let cause = &error as &dyn std::error::Error;
             tracing::error!(error = cause, "the checkpoints of a bus cannot be read");
             to_status(&Error::from(error))
         })?;
+        let standings = standings.ok_or_else(|| to_status(&Error::Asked))?;
+        let partitions = standings.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::Routing { partitions }))
     }
 }
 
-impl Service {
-    async fn routing(
-        &self,
-        tenant: Uid,
-        bus: Uid,
-        trigger: Uid,
-    ) -> Result<Vec<pb::PartitionRouting>, store::Error> {
-        let mut partitions = Vec::new();
-        for (partition, routed) in self.store.routed(tenant, bus).await? {
-            let revision = revision_in_force(&routed.definitions, trigger)
-                .map_err(|_| store::Error::Damaged("checkpoint"))?;
-            partitions.push(pb::PartitionRouting {
-                partition: partition.into(),
-                next_offset: routed.checkpoint.next,
-                accepted: routed.checkpoint.accepted,
-                deduplicated: routed.checkpoint.deduplicated,
-                definition_revision: revision,
-            });
+impl From<Standing> for pb::PartitionRouting {
+    fn from(standing: Standing) -> Self {
+        Self {
+            partition: standing.partition.into(),
+            next_offset: standing.checkpoint.next,
+            accepted: standing.checkpoint.accepted,
+            deduplicated: standing.checkpoint.deduplicated,
+            definition_revision: standing.revision,
         }
-        Ok(partitions)
     }
 }
 

@@ -16,6 +16,7 @@ mod registry;
 mod router;
 mod run;
 mod sources;
+mod standing;
 mod store;
 
 pub use error::Error;

@@ -24,7 +24,7 @@ use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tripline_bus::{EventLog, Lane, Reader, Record, WorkQueue};
 use tripline_event::Frame;
-use tripline_kernel::{Clock, Entropy, Uid, backoff, milliseconds};
+use tripline_kernel::{Clock, Entropy, backoff, milliseconds};
 use tripline_trace::Tracer;
 
 use crate::board::{Board, Notice};
@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Bus, Control, Snapshot};
 use crate::store::{self, Checkpoint, Claimed, Partition, Store};
 use definitions::Definitions;
+pub(crate) use definitions::revision_in_force;
 use opening::{Opened, Opening};
 pub(crate) use routing::Limits;
 use routing::{Routing, Terms, Unreadable};
@@ -152,19 +153,6 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The revision of a trigger's definition that is in force where a checkpoint was stored with these `definitions`.
-///
-/// # Errors
-/// When they cannot be read.
-pub(crate) fn revision_in_force(
-    definitions: &str,
-    trigger: Uid,
-) -> Result<Option<u64>, serde_json::Error> {
-    let definitions = Definitions::from_json(definitions)?;
-    let found = definitions.iter().find(|(uid, ..)| *uid == trigger);
-    Ok(found.map(|(_, revision, _)| revision))
 }
 
 /// Where the router's frames come from.

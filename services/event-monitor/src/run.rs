@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::options::{Options, Ports};
 use crate::registry::{Follower, Registry, Snapshot};
 use crate::sources::Prober;
+use crate::standing::Standings;
 use crate::store::{self, Migrator, Partition, Store, Tenure, UnitKind};
 use crate::{router, sources};
 
@@ -55,7 +56,12 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
     let _appending_ends = appending.clone().drop_guard();
     let parts = Parts { store, snapshot, board, database, appending };
     let prober = Prober::new(ports.sources.clone(), context.tasks.clone());
-    let service = Service { store: parts.store.clone(), snapshot: parts.snapshot.clone(), prober };
+    let service = Service {
+        store: parts.store.clone(),
+        snapshot: parts.snapshot.clone(),
+        prober,
+        standings: Standings::new(parts.store.clone()),
+    };
     let demand = Demand::new(Arc::clone(&ports.service_key), Arc::clone(&context.clock));
     let keeper = parts.keeper(&options, &ports, &context, control);
     let stop = context.stop.child_token();

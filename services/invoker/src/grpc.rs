@@ -19,10 +19,11 @@ use tripline_kernel::{Timestamp, Uid};
 use crate::core::{Admitted, Core};
 use crate::dispatcher::Reply;
 use crate::error::RequestError;
+use crate::health::Health;
 use crate::invocation::{CLOUDEVENT_JSON, Invocation, Mode, Payload, State};
 use crate::key::{CallKey, KeptCall, KeptReply};
 use crate::snapshot::{Callable, Function, Known};
-use crate::store::{Filter, Found, Page};
+use crate::store::{Detail, Filter, Found, Page};
 use crate::writer::AdmitError;
 
 /// Items of a page where nothing is said.
@@ -111,6 +112,18 @@ impl Invoker for Service {
         let tenant = uid("tenant", &request.get_ref().tenant)?;
         let stats = self.0.store.stats_of(tenant).await.map_err(|error| to_status(&error))?;
         Ok(Response::new(messages::stats(stats)))
+    }
+
+    async fn get_function_health(
+        &self,
+        request: Request<pb::GetFunctionHealthRequest>,
+    ) -> Result<Response<pb::FunctionHealth>, Status> {
+        let request = request.get_ref();
+        let tenant = uid("tenant", &request.tenant)?;
+        let function = uid("function_uid", &request.function_uid)?;
+        let answered = self.0.store.answered(tenant, function).await;
+        let answered = answered.map_err(|error| to_status(&error))?;
+        Ok(Response::new(messages::health(Health::of(&answered))))
     }
 }
 
@@ -275,7 +288,7 @@ fn traceparent(said: String) -> Option<Box<str>> {
     tripline_trace::current().map(|context| context.to_string().into()).or_else(said)
 }
 
-/// `only` overrides the state that is asked for, and asks for payloads.
+/// `only` overrides the state that is asked for, and asks for payloads and all attempts.
 fn wanted(request: ListInvocationsRequest, only: Option<State>) -> Result<(Filter, Page), Status> {
     let state = match &request.state {
         _ if only.is_some() => only,
@@ -285,6 +298,12 @@ fn wanted(request: ListInvocationsRequest, only: Option<State>) -> Result<(Filte
             let unknown = || to_status(&RequestError::InvalidState(text.clone()));
             Some(named.ok_or_else(unknown)?)
         }
+    };
+    let attempts = match request.attempts() {
+        _ if only.is_some() => Detail::All,
+        pb::AttemptDetail::Unspecified => Detail::All,
+        pb::AttemptDetail::Last => Detail::Last,
+        pb::AttemptDetail::None => Detail::Nothing,
     };
     let before = match request.cursor.as_str() {
         "" => None,
@@ -304,5 +323,5 @@ fn wanted(request: ListInvocationsRequest, only: Option<State>) -> Result<(Filte
         0 => PAGE_DEFAULT,
         limit => limit.min(PAGE_MAX),
     };
-    Ok((filter, Page { before, limit, with_payload: only.is_some() }))
+    Ok((filter, Page { before, limit, attempts, with_payload: only.is_some() }))
 }

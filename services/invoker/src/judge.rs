@@ -33,9 +33,14 @@ pub(crate) fn judge(answer: &Result<Answer, Error>) -> Verdict {
         200..=299 => Verdict::Succeeded,
         _ if answer.retry_never => Verdict::Final(reason::RETRY_NEVER),
         410 => Verdict::Gone,
-        408 | 425 | 429 | 500..=599 => Verdict::Retry,
+        code if may_be_mended(Some(code)) => Verdict::Retry,
         _ => Verdict::Final(reason::REJECTED),
     }
+}
+
+/// Whether an attempt that failed with this status, or without an answer, may succeed later.
+pub(crate) const fn may_be_mended(status_code: Option<u16>) -> bool {
+    matches!(status_code, None | Some(408 | 425 | 429 | 500..=599))
 }
 
 /// How a trigger's invocations are tried: its delivery policy.

@@ -16,6 +16,7 @@ mod error;
 mod feed;
 mod fetch;
 mod grpc;
+mod health;
 mod invocation;
 mod judge;
 mod key;

@@ -1,5 +1,7 @@
 //! Functions.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,7 +11,6 @@ use tripline_contracts::pb;
 use tripline_kernel::Timestamp;
 use tripline_runtime::Problem;
 
-use super::invocations::in_portions;
 use super::name;
 use super::resource::{Resource, Target, optional_document, revision};
 use crate::answer::{Meta, Page, page, stored};
@@ -161,6 +162,8 @@ impl Resource for Function {
 
 /// Most invocations that the answer to a deletion lists.
 const CANCELLED_SHOWN_MAX: u32 = 500;
+/// How long the deletion waits for that list at most.
+const CANCELLED_WAIT: Duration = Duration::from_millis(500);
 
 /// What waited for a function when its deletion began: the invoker cancels it as soon as it hears of the deletion. An
 /// invocation of which an attempt has just begun may end otherwise.
@@ -168,7 +171,7 @@ const CANCELLED_SHOWN_MAX: u32 = 500;
 struct Cancelled {
     /// Their ids, the newest first.
     invocations: Vec<String>,
-    /// False when there are more, or when the invoker could not say: the deletion does not wait for it.
+    /// False when there are more, or when the invoker did not say in [`CANCELLED_WAIT`].
     complete: bool,
 }
 
@@ -179,12 +182,11 @@ impl Cancelled {
             function_uid: Some(function_uid),
             state: Some("pending".to_owned()),
             limit: CANCELLED_SHOWN_MAX,
+            attempts: pb::AttemptDetail::None.into(),
             ..pb::ListInvocationsRequest::default()
         };
-        let found = in_portions(read, |read| async {
-            answer(READ_WAIT, gateway.peers.invoker.clone().list_invocations(read)).await
-        });
-        match found.await {
+        let mut invoker = gateway.peers.invoker.clone();
+        match answer(CANCELLED_WAIT, invoker.list_invocations(read)).await {
             Ok(list) => Self {
                 complete: list.next_cursor.is_empty(),
                 invocations: list.items.into_iter().map(|found| found.id).collect(),

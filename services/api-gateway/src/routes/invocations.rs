@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
-pub(crate) use tail::TAILS_MAX;
+pub(crate) use tail::Tails;
 pub(super) use tail::tail;
 use view::Invocation;
 
@@ -148,6 +148,7 @@ impl Filters {
             state: self.state,
             created_after: self.created_after,
             created_before: self.created_before,
+            attempts: pb::AttemptDetail::Unspecified.into(),
         }))
     }
 }

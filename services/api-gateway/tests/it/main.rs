@@ -6,6 +6,7 @@
 mod answers;
 mod authentication;
 mod bad_input;
+mod explain;
 mod lifecycle;
 mod publishing;
 mod records;
@@ -13,4 +14,5 @@ mod resources;
 mod routes;
 mod support;
 mod surface;
+mod tail;
 mod traces;

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 use tripline_contracts::pb;
 use tripline_kernel::Uid;
 
-use crate::support::client::Request;
 use crate::support::peers::FakeInvoker;
-use crate::support::{API_KEY, Stack, eventually};
+use crate::support::{API_KEY, Stack};
 
 const FUNCTION: &str = r#"{"target":{"kind":"http"}}"#;
 const MICROS: i64 = 1_750_000_000_000_000;
 
 /// A stack with the function `f`, and the function's uid.
-async fn with_function() -> (Stack, String) {
+pub(crate) async fn with_function() -> (Stack, String) {
     let stack = Stack::start().await;
     let made = stack.put("/v1/functions/f", FUNCTION).await.json();
     (stack, made["uid"].as_str().unwrap().to_owned())
@@ -236,103 +235,4 @@ async fn a_page_too_large_for_one_message_comes_in_portions() {
     let items = list["items"].as_array().unwrap().len();
     assert!((1..40).contains(&items), "{items}");
     assert_eq!(list["next_cursor"], items.to_string());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_is_explained_as_far_as_its_services_can_be_asked() {
-    let (stack, function) = with_function().await;
-    stack.get("/v1/triggers/t/explain").await.problem(404, "trigger-not-found");
-    stack.put("/v1/triggers/t", r#"{"function":"f"}"#).await;
-    let idle = stack.get("/v1/triggers/t/explain").await.json();
-    assert_eq!(idle["last_match"], Value::Null);
-    assert_eq!((&idle["target"]["state"], &idle["last_refusals"]), (&json!("unknown"), &json!([])));
-
-    let attempt = |started_at, error: &str| pb::Attempt {
-        started_at,
-        error: error.to_owned(),
-        ..pb::Attempt::default()
-    };
-    stack.invoker.invocations.lock().unwrap().push(pb::Invocation {
-        id: FakeInvoker::ID.to_owned(),
-        function_uid: function,
-        state: "dead".to_owned(),
-        attempts: vec![attempt(MICROS, ""), attempt(MICROS + 1, "the function answered 500")],
-        ..pb::Invocation::default()
-    });
-    let told = stack.get("/v1/triggers/t/explain").await.json();
-    assert_eq!(told["last_match"]["id"], FakeInvoker::ID);
-    assert_eq!(told["last_refusals"][0]["id"], FakeInvoker::ID);
-    assert_eq!(told["target"]["state"], "failing");
-    assert_eq!(told["target"]["last_failure"], "the function answered 500");
-    assert_eq!(
-        (&told["partitions"][0]["next_offset"], &told["unavailable"]),
-        (&json!(7), &json!([]))
-    );
-    assert_eq!(told["partitions"][0]["in_force"], false);
-    let obstacles = told["obstacles"].to_string();
-    assert!(obstacles.contains("partitions"), "{obstacles}");
-    assert!(obstacles.contains("the function 'f' fails: the function answered 500"), "{obstacles}");
-
-    stack.monitor.down.store(true, Ordering::SeqCst);
-    let told = stack.get("/v1/triggers/t/explain").await.json();
-    assert_eq!((&told["partitions"], &told["state"]), (&Value::Null, &json!("active")), "{told}");
-    assert!(told["unavailable"].to_string().contains("event-monitor"), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tail_tells_what_is_new_to_its_own_tenant_until_the_gateway_stops() {
-    let (stack, function) = with_function().await;
-    let invocation = |id: &str, state: &str| pb::Invocation {
-        id: id.to_owned(),
-        function_uid: function.clone(),
-        state: state.to_owned(),
-        ..pb::Invocation::default()
-    };
-    stack.invoker.invocations.lock().unwrap().push(invocation("old", "succeeded"));
-    // Only one of the two asks for a function.
-    let looks = |function: bool| {
-        let lists = stack.invoker.lists.lock().unwrap();
-        lists.iter().filter(|list| list.function_uid.is_some() == function).count()
-    };
-    let both = |count| looks(true) >= count && looks(false) >= count;
-    let events =
-        |request: Request| tokio::spawn(request.header("accept", "text/event-stream").send());
-    let ours = events(stack.request("GET", "/v1/tail?function=f&state=dead"));
-    let foreign = events(stack.foreign("GET", "/v1/tail"));
-    eventually("both have looked at what there is", || both(1)).await;
-    {
-        let mut invocations = stack.invoker.invocations.lock().unwrap();
-        invocations.insert(0, invocation("new", "dead"));
-        invocations.insert(0, invocation("newer", "pending"));
-    }
-    // The third look of each comes after it has told what its second met.
-    eventually("both have told of it", || both(3)).await;
-    stack.context.stop.cancel();
-    let (ours, foreign) = (ours.await.unwrap(), foreign.await.unwrap());
-    assert_eq!((ours.status, ours.header("content-type")), (200, "text/event-stream"));
-    let told = String::from_utf8_lossy(&ours.body).into_owned();
-    let told: Vec<_> = told.split_terminator("\n\n").collect();
-    assert_eq!((told.len(), told[0]), (2, "event: ready\ndata: {}"), "{told:?}");
-    let data = told[1].strip_prefix("event: invocation\ndata: ").unwrap();
-    let data: Value = serde_json::from_str(data).unwrap();
-    assert_eq!((&data["id"], &data["function"]), (&json!("new"), &json!("f")));
-    assert_eq!(&foreign.body[..], b"event: ready\ndata: {}\n\n", "not theirs");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tails_are_refused_beyond_their_bound_and_where_nothing_would_come() {
-    let (stack, _) = with_function().await;
-    stack.get("/v1/tail").await.problem(400, "invalid-header");
-    stack.get("/v1/tail?trigger=none").await.problem(404, "trigger-not-found");
-    stack.get("/v1/tail?function=none").await.problem(404, "function-not-found");
-    stack.get("/v1/tail?state=gone&x=1").await.problem(422, "invalid-query");
-    let tail = || stack.request("GET", "/v1/tail").header("accept", "*/*");
-    let tails: Vec<_> = (0..32).map(|_| tokio::spawn(tail().send())).collect();
-    let looks = || stack.invoker.lists.lock().unwrap().len();
-    eventually("as many follow as may", || looks() >= 32).await;
-    tail().send().await.problem(429, "too-many-tails");
-    stack.context.stop.cancel();
-    for tail in tails {
-        assert_eq!(tail.await.unwrap().status, 200);
-    }
 }

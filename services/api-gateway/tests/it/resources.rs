@@ -1,6 +1,7 @@
 //! Functions, sources, triggers and buses as documents.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::json;
 use tripline_contracts::pb;
@@ -41,7 +42,19 @@ async fn a_function_is_made_replaced_read_and_deleted() {
     let asked = stack.invoker.lists.lock().unwrap().last().cloned().unwrap();
     assert_eq!(asked.function_uid.as_deref(), made.json()["uid"].as_str());
     assert_eq!(asked.state.as_deref(), Some("pending"));
+    assert_eq!(asked.attempts(), pb::AttemptDetail::None, "only the ids are shown");
     stack.get("/v1/functions/f").await.problem(404, "function-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_does_not_wait_for_an_invoker_that_hangs() {
+    let stack = Stack::start().await;
+    stack.put("/v1/functions/f", FUNCTION).await;
+    stack.invoker.hanging.store(true, Ordering::SeqCst);
+    let delete = stack.request("DELETE", "/v1/functions/f").send();
+    let deleted = tokio::time::timeout(Duration::from_secs(3), delete).await.expect("soon");
+    let cancelled = json!({"invocations": [], "complete": false});
+    assert_eq!((deleted.status, &deleted.json()["cancelled"]), (200, &cancelled));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,6 +88,30 @@ impl Definitions {
     }
 }
 
+/// The revision of a trigger's definition that is in force where a checkpoint was stored with these definitions. Reads
+/// over the definitions themselves, and keeps none.
+///
+/// # Errors
+/// When the text is not what [`Definitions::to_json`] writes.
+pub(crate) fn revision_in_force(
+    text: &str,
+    trigger: Uid,
+) -> Result<Option<u64>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Revisions {
+        triggers: BTreeMap<Uid, Revision>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Revision {
+        revision: u64,
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let stored: Revisions = serde_json::from_str(text)?;
+    Ok(stored.triggers.get(&trigger).map(|stored| stored.revision))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -95,7 +119,7 @@ mod tests {
     use tripline_event::TriggerDefinition;
     use tripline_kernel::Uid;
 
-    use super::{Change, Definitions, GONE_MAX};
+    use super::{Change, Definitions, GONE_MAX, revision_in_force};
 
     fn uid(number: u64) -> Uid {
         let mut bytes = [0; 16];
@@ -119,6 +143,20 @@ mod tests {
         assert!(!again.is_news(trigger, 5));
         assert!(!again.is_news(trigger, 6));
         assert!(again.is_news(trigger, 7));
+    }
+
+    #[test]
+    fn the_revision_in_force_is_that_of_the_stored_definition() {
+        assert_eq!(revision_in_force("", uid(1)).unwrap(), None);
+        let mut definitions = Definitions::default();
+        for (number, definition) in [(1, definition()), (2, definition()), (3, None)] {
+            let (trigger, revision) = (uid(number), number + 10);
+            definitions.apply(Change::Trigger { trigger, revision, definition });
+        }
+        let text = definitions.to_json();
+        let found = |number| revision_in_force(&text, uid(number)).unwrap();
+        assert_eq!([1, 2, 3, 4].map(found), [Some(11), Some(12), None, None]);
+        assert!(revision_in_force("{", uid(1)).is_err());
     }
 
     #[test]

@@ -198,7 +198,8 @@ impl World {
         store.acquire(&[UNIT], REPLICA, now, now.after(SOON)).await.unwrap();
         let tenure = Tenure { unit: UNIT, holder: REPLICA, epoch: 1 };
         let prober = super::Prober::new(around.kinds.clone(), around.tasks.clone());
-        let service = Service { store: store.clone(), snapshot: told, prober };
+        let standings = crate::standing::Standings::new(store.clone());
+        let service = Service { store: store.clone(), snapshot: told, prober, standings };
         let drain = CancellationToken::new();
         let task = tokio::spawn(host(around, tenure, drain.clone()));
         Self { script, log, snapshot, service, store, drain, task, _dir: dir }

@@ -38,6 +38,9 @@ pub(crate) struct Claimed {
     pub(crate) definitions: String,
 }
 
+/// Partition, next offset, start of the dedupe window, accepted, deduplicated.
+type Routed = (i32, i64, i64, i64, i64);
+
 impl Store {
     /// Makes the checkpoint belong to `epoch` and reads it. From here on a write under an earlier epoch is refused.
     ///
@@ -87,18 +90,49 @@ impl Store {
         Ok(counts.iter().fold((0, 0), add))
     }
 
-    /// The checkpoints of all partitions of a bus that a router has begun, by number.
-    pub(crate) async fn routed(&self, tenant: Uid, bus: Uid) -> Result<Vec<(u16, Claimed)>, Error> {
+    /// The checkpoints of all partitions of a bus that a router has begun, by number. Without the definitions, which may
+    /// be many megabytes each.
+    pub(crate) async fn routed(
+        &self,
+        tenant: Uid,
+        bus: Uid,
+    ) -> Result<Vec<(u16, Checkpoint)>, Error> {
         let query = Entity::find()
+            .select_only()
+            .columns([
+                Column::Partition,
+                Column::NextOffset,
+                Column::DedupeStart,
+                Column::Accepted,
+                Column::Deduplicated,
+            ])
             .filter(Column::Tenant.eq(bytes(tenant)))
             .filter(Column::Bus.eq(bytes(bus)))
-            .order_by_asc(Column::Partition);
+            .order_by_asc(Column::Partition)
+            .into_tuple::<Routed>();
         let rows = query.all(&self.db).await?;
-        let routed = |row: Model| {
-            let partition = u16::try_from(row.partition).map_err(|_| Error::Damaged("checkpoint"));
-            Ok((partition?, row.into()))
+        let routed = |(partition, next, dedupe_start, accepted, deduplicated): Routed| {
+            let partition = u16::try_from(partition);
+            let checkpoint = Checkpoint {
+                next: unsigned(next),
+                dedupe_start: unsigned(dedupe_start),
+                accepted: unsigned(accepted),
+                deduplicated: unsigned(deduplicated),
+            };
+            Ok((partition.map_err(|_| Error::Damaged("checkpoint"))?, checkpoint))
         };
         rows.into_iter().map(routed).collect()
+    }
+
+    /// The definitions stored with the checkpoint of a partition, as JSON; empty when none was ever written. Nothing
+    /// when no router has begun it.
+    pub(crate) async fn definitions(&self, partition: Partition) -> Result<Option<String>, Error> {
+        let query = Entity::find()
+            .select_only()
+            .column(Column::Definitions)
+            .filter(of(partition))
+            .into_tuple::<String>();
+        Ok(query.one(&self.db).await?)
     }
 
     /// Writes a checkpoint; the definitions only where they have changed since they were last written.

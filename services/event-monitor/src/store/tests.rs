@@ -110,8 +110,10 @@ async fn a_stale_checkpoint_is_refused(store: &Store) {
     assert_eq!(store.claim(partition, 6).await.unwrap().definitions, long);
 
     let routed = store.routed(DEFAULT_TENANT, uid(1)).await.unwrap();
-    let routed: Vec<_> = routed.iter().map(|(partition, at)| (*partition, at.checkpoint)).collect();
     assert_eq!(routed, [(3, later)]);
+    assert_eq!(store.definitions(partition).await.unwrap(), Some(long));
+    let foreign = Partition { tenant: uid(9), ..partition };
+    assert_eq!(store.definitions(foreign).await.unwrap(), None, "tenants are apart");
     assert!(store.routed(uid(9), uid(1)).await.unwrap().is_empty(), "tenants are apart");
 
     let other = Partition { stream: Stream { bus: uid(2), partition: 0 }, ..partition };

@@ -4,6 +4,7 @@ use tripline_contracts::pb;
 use tripline_kernel::Timestamp;
 use tripline_target::Answer;
 
+use crate::health::Health;
 use crate::invocation::{Attempt, Payload};
 use crate::store::{Found, Stats};
 
@@ -63,5 +64,14 @@ pub(super) fn answer(answer: Answer) -> pb::FunctionAnswer {
         status_code: answer.status_code.into(),
         content_type: answer.content_type,
         body: answer.body,
+    }
+}
+
+pub(super) fn health(health: Health) -> pb::FunctionHealth {
+    pb::FunctionHealth {
+        state: health.state.name().to_owned(),
+        last_success_at: health.last_success_at.map(Timestamp::as_micros),
+        last_failure_at: health.last_failure_at.map(Timestamp::as_micros),
+        last_failure: health.last_failure,
     }
 }

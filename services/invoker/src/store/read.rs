@@ -12,7 +12,7 @@ use super::{Query, Store, row, sequence, sql};
 use crate::invocation::{Attempt, Payload, State};
 
 /// A page ends early once its payloads and answers have this many bytes, so that it fits into one message.
-const PAGE_BYTES_MAX: usize = 2 << 20;
+const PAGE_BYTES_MAX: i64 = 2 << 20;
 
 /// Which invocations are asked for. What is `None` does not filter.
 #[derive(Clone, Debug)]
@@ -33,8 +33,26 @@ pub(crate) struct Page {
     /// Only rows before this place; newest come first.
     pub(crate) before: Option<i64>,
     pub(crate) limit: usize,
+    pub(crate) attempts: Detail,
     pub(crate) with_payload: bool,
 }
+
+/// How much of its attempts comes with each invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Every attempt, whole.
+    All,
+    /// The last attempt of its generation, without the answer's body.
+    Last,
+    /// None.
+    Nothing,
+}
+
+/// Bytes of a row's attempts: never fewer than they are, so that a page is rather short than too large.
+const ATTEMPT_BYTES: &str = "SELECT seq,COUNT(*)*MAX(OCTET_LENGTH(error)+OCTET_LENGTH(address)\
+     +OCTET_LENGTH(response)) FROM attempts WHERE seq";
+/// Bytes of a row's payload. An aggregate is a `BIGINT` in every dialect.
+const PAYLOAD_BYTES: &str = "SELECT seq,COUNT(*)*MAX(OCTET_LENGTH(body)) FROM payloads WHERE seq";
 
 /// An invocation as people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +77,12 @@ pub(crate) struct Found {
 pub(super) const COLUMNS: &str = "SELECT seq,id,event_source,event_id,trigger_uid,function_uid,state,reason,\
      next_attempt_at,finished_at,generation FROM invocations WHERE ";
 
+const ATTEMPTS: &str = "SELECT a.seq,a.generation,a.number,a.started_at,a.duration_ms,a.status_code,a.error,a.address,\
+     a.response FROM attempts a WHERE a.seq";
+const LAST_ATTEMPTS: &str = "SELECT a.seq,a.generation,a.number,a.started_at,a.duration_ms,a.status_code,a.error,a.address \
+     FROM invocations i JOIN attempts a ON a.seq=i.seq AND a.generation=i.generation AND a.number=i.attempts \
+     WHERE i.seq";
+
 impl Store {
     /// One invocation of this tenant.
     pub(crate) async fn get(
@@ -72,7 +96,7 @@ impl Store {
         query.text(" AND tenant=").bind(sql::uid(tenant));
         let row = self.db.query_one_raw(query.build()).await?;
         let Some(mut found) = row.map(|row| read(&row)).transpose()? else { return Ok(None) };
-        self.complete(std::slice::from_mut(&mut found), with_payload).await?;
+        self.complete(std::slice::from_mut(&mut found), Detail::All, with_payload).await?;
         Ok(Some(found))
     }
 
@@ -86,10 +110,10 @@ impl Store {
         let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut more = found.len() > page.limit;
         found.truncate(page.limit);
-        self.complete(&mut found, page.with_payload).await?;
-        let fitting = fitting(&found);
+        let fitting = self.fitting(&found, page).await?;
         more |= fitting < found.len();
         found.truncate(fitting);
+        self.complete(&mut found, page.attempts, page.with_payload).await?;
         let next = found.last().filter(|_| more).map(|last| last.seq);
         Ok((found, next))
     }
@@ -105,19 +129,65 @@ impl Store {
         query
     }
 
-    async fn complete(&self, found: &mut [Found], with_payload: bool) -> Result<(), DbErr> {
+    /// How many of these fit into one message; at least one. Measured in the database: what does not fit is not read.
+    async fn fitting(&self, found: &[Found], page: Page) -> Result<usize, DbErr> {
+        let mut bytes = HashMap::new();
+        if page.attempts == Detail::All {
+            self.measure(ATTEMPT_BYTES, found, &mut bytes).await?;
+        }
+        if page.with_payload {
+            self.measure(PAYLOAD_BYTES, found, &mut bytes).await?;
+        }
+        let mut sum = 0_i64;
+        let fits = |found: &&Found| {
+            sum = sum.saturating_add(bytes.get(&found.seq).copied().unwrap_or(0));
+            sum <= PAGE_BYTES_MAX
+        };
+        Ok(found.iter().take_while(fits).count().max(found.len().min(1)))
+    }
+
+    async fn measure(
+        &self,
+        what: &str,
+        found: &[Found],
+        bytes: &mut HashMap<i64, i64>,
+    ) -> Result<(), DbErr> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut query = self.query(what);
+        query.within(found.iter().map(|found| sql::seq(found.seq))).text(" GROUP BY seq");
+        for row in self.db.query_all_raw(query.build()).await? {
+            let (seq, more): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            let sum = bytes.entry(seq).or_default();
+            *sum = sum.saturating_add(more);
+        }
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        found: &mut [Found],
+        detail: Detail,
+        with_payload: bool,
+    ) -> Result<(), DbErr> {
         if found.is_empty() {
             return Ok(());
         }
         let seqs = || -> Vec<_> { found.iter().map(|found| sql::seq(found.seq)).collect() };
-        let mut query = self.query(
-            "SELECT seq,generation,number,started_at,duration_ms,status_code,error,address,response \
-             FROM attempts WHERE seq",
-        );
-        query.within(seqs().into_iter()).text(" ORDER BY seq,generation,number");
         let mut attempts: HashMap<i64, Vec<Attempt>> = HashMap::new();
-        for row in self.db.query_all_raw(query.build()).await? {
-            attempts.entry(row.try_get_by_index(0)?).or_default().push(attempt(&row)?);
+        let query = match detail {
+            Detail::All => Some((ATTEMPTS, " ORDER BY a.seq,a.generation,a.number")),
+            Detail::Last => Some((LAST_ATTEMPTS, "")),
+            Detail::Nothing => None,
+        };
+        if let Some((columns, order)) = query {
+            let mut query = self.query(columns);
+            query.within(seqs().into_iter()).text(order);
+            for row in self.db.query_all_raw(query.build()).await? {
+                let attempt = attempt(&row, detail == Detail::All)?;
+                attempts.entry(row.try_get_by_index(0)?).or_default().push(attempt);
+            }
         }
         let mut payloads = HashMap::new();
         if with_payload {
@@ -194,7 +264,7 @@ fn read(row: &QueryResult) -> Result<Found, DbErr> {
     })
 }
 
-fn attempt(row: &QueryResult) -> Result<Attempt, DbErr> {
+fn attempt(row: &QueryResult, with_response: bool) -> Result<Attempt, DbErr> {
     let status_code: Option<i32> = row.try_get_by_index(5)?;
     let duration_ms: i64 = row.try_get_by_index(4)?;
     Ok(Attempt {
@@ -205,19 +275,10 @@ fn attempt(row: &QueryResult) -> Result<Attempt, DbErr> {
         status_code: status_code.and_then(|code| u16::try_from(code).ok()),
         error: row.try_get_by_index(6)?,
         address: row.try_get_by_index::<String>(7)?.into(),
-        response: Bytes::from(row.try_get_by_index::<Vec<u8>>(8)?),
+        response: if with_response {
+            Bytes::from(row.try_get_by_index::<Vec<u8>>(8)?)
+        } else {
+            Bytes::new()
+        },
     })
-}
-
-/// How many of these fit into one message; at least one.
-fn fitting(found: &[Found]) -> usize {
-    let mut bytes = 0;
-    let fits = |found: &&Found| {
-        let payload = found.payload.as_ref().map_or(0, |payload| payload.body.len());
-        let attempts: usize =
-            found.attempts.iter().map(|attempt| attempt.response.len() + attempt.error.len()).sum();
-        bytes += payload + attempts;
-        bytes <= PAGE_BYTES_MAX
-    };
-    found.iter().take_while(fits).count().max(found.len().min(1))
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tripline_testkit::{mariadb, postgres};
 
 use super::read::COLUMNS;
-use super::{Page, Store};
+use super::{Detail, Page, Store};
 use crate::invocation::State;
 
 async fn open(url: String) -> Store {
@@ -52,6 +52,9 @@ promises! {
     an_ended_epoch_writes_nothing,
     rows_that_wait_are_made_due_or_cancelled_by_group,
     lists_go_backwards_by_filter_and_never_show_another_tenants,
+    a_page_is_cut_before_what_does_not_fit_is_read,
+    a_page_has_as_much_of_the_attempts_as_is_asked_for,
+    a_backlog_does_not_hide_how_a_function_answers,
     records_end_with_their_retention_and_others_stay,
     a_hold_lasts_until_its_time,
     a_key_stands_for_one_call_until_its_time,
@@ -64,7 +67,7 @@ async fn the_few_rows_of_a_state_are_found_without_reading_the_others() {
     for state in [State::Pending, State::Running, State::Dead, State::Cancelled] {
         let filter =
             super::Filter { state: Some(state), ..suite::all(tripline_kernel::DEFAULT_TENANT) };
-        let page = Page { before: None, limit: 100, with_payload: false };
+        let page = Page { before: None, limit: 100, attempts: Detail::All, with_payload: false };
         let plan = store.page(&format!("EXPLAIN QUERY PLAN {COLUMNS}"), &filter, page);
         let steps = store.db.query_all_raw(plan.build()).await.unwrap();
         let steps: Vec<String> = steps.iter().map(|row| row.try_get_by_index(3).unwrap()).collect();

@@ -117,7 +117,7 @@ impl Shown<'_> {
                 }
             }
             "invocation" => return self.invocation(&event.data),
-            "gap" => say("more came at once than is looked at; the oldest are left out")?,
+            "gap" => say("more happened at once than is looked at; some of it is left out")?,
             "away" => say("the server cannot look just now")?,
             // Of a newer server.
             _ => {}
@@ -139,15 +139,17 @@ impl Shown<'_> {
 }
 
 fn cells(item: &Value) -> [String; 7] {
-    let attempts = item["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let said = attempts.last().map_or(String::new(), |attempt| {
+    // Only the last attempt is told; its number says how many there were.
+    let last = item["attempts"].as_array().and_then(|attempts| attempts.last());
+    let attempts = last.map_or("0".to_owned(), |attempt| cell(attempt, "/number"));
+    let said = last.map_or(String::new(), |attempt| {
         let at = if attempt["error"].is_string() { "/error" } else { "/status_code" };
         format!(", {}", cell(attempt, at))
     });
     let columns = ["/created_at", "/id", "/state", "/trigger", "/function"];
     let [created, id, state, trigger, function] = columns.map(|at| cell(item, at));
-    let last = format!("{}{said}", cell(item, "/event/id"));
-    [created, id, state, trigger, function, attempts.len().to_string(), last]
+    let event = format!("{}{said}", cell(item, "/event/id"));
+    [created, id, state, trigger, function, attempts, event]
 }
 
 fn line(cells: &[String; 7]) -> String {

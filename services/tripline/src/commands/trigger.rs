@@ -18,7 +18,8 @@ enum Question {
     Explain(ExplainArgs),
 }
 
-/// Why it runs, or does not: its state, how far its bus is routed, its last match and refusals, its function's health.
+/// Why it runs, or does not: its state, its source, its rule, how far its bus is routed, its last match and refusals, its
+/// function's health.
 #[derive(Debug, clap::Args)]
 struct ExplainArgs {
     /// What it is called.
@@ -34,8 +35,12 @@ pub(crate) async fn run(session: &mut Session<'_>, args: &TriggerArgs) -> Result
     let obstacles = texts(&told["obstacles"]);
     let unavailable = texts(&told["unavailable"]);
     if obstacles.is_empty() {
-        let known = if unavailable.is_empty() { "Nothing" } else { "Nothing that is known" };
-        writeln!(session.out, "{known} stands between a matching event and its function.")?;
+        let line = if unavailable.is_empty() {
+            "Nothing stands between a matching event and its function."
+        } else {
+            "No obstacle is known."
+        };
+        writeln!(session.out, "{line}")?;
     }
     for obstacle in obstacles {
         writeln!(session.out, "Obstacle: {}", plain(&obstacle))?;
@@ -66,12 +71,20 @@ fn summary(told: &Value) -> Value {
         Value::Null => Value::Null,
         last => json!(["/id", "/state", "/created_at"].map(|at| cell(last, at)).join(" ")),
     };
+    let unknown = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => json!("unknown"),
+        Some(known) => known.clone(),
+    };
+    let source = told.pointer("/source/source");
     json!({
+        "allowed": unknown(told.get("allowed")),
+        "source": source,
+        "source_state": source.map(|_| unknown(told.pointer("/source/state"))),
         "state": told["state"],
         "state_reason": told["state_reason"],
         "last_match": last_match,
         "function": told.pointer("/target/function"),
-        "function_state": told.pointer("/target/state"),
+        "function_state": unknown(told.pointer("/target/state")),
         "last_success": told.pointer("/target/last_success_at"),
         "last_failure": told.pointer("/target/last_failure_at"),
     })

@@ -231,6 +231,7 @@ fn a_trigger_is_explained_obstacles_first() {
         "last_match": {"id": "1", "state": "dead", "created_at": "2026-01-01T00:00:00Z"},
         "last_refusals": [{"id": "1", "event": {"source": "/s", "id": "e"}, "reason": "rejected",
             "finished_at": "2026-01-01T00:00:01Z"}],
+        "source": {"source": "s", "state": "running", "reason": null}, "allowed": true,
         "target": {"function": "f", "state": "answering", "last_success_at": "2026-01-01T00:00:02Z",
             "last_failure_at": null, "last_failure": null}});
     server.always("/v1/triggers/t/explain", answer(&told));
@@ -238,11 +239,14 @@ fn a_trigger_is_explained_obstacles_first() {
     assert_eq!(
         said.out,
         "Obstacle: it is paused: user\u{fffd}\n\n\
+         allowed         true\n\
          function        f\n\
          function_state  answering\n\
          last_failure    -\n\
          last_match      1 dead 2026-01-01T00:00:00Z\n\
          last_success    2026-01-01T00:00:02Z\n\
+         source          s\n\
+         source_state    running\n\
          state           paused\n\
          state_reason    user\n\n\
          PARTITION  NEXT FRAME  EVENTS  COPIES  IN FORCE\n\
@@ -254,6 +258,24 @@ fn a_trigger_is_explained_obstacles_first() {
     );
     let said = against(&server, &["trigger", "explain", "t", "-o", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap(), told);
+
+    let quiet = json!({"name": "t", "state": "active", "obstacles": [], "unavailable": [],
+        "source": null, "allowed": true, "target": {"function": "f", "state": "unknown"}});
+    server.script("/v1/triggers/quiet/explain", [answer(&quiet)]);
+    let said = against(&server, &["trigger", "explain", "quiet"]);
+    let nothing = "Nothing stands between a matching event and its function.\n";
+    assert!(said.out.starts_with(nothing), "{}", said.out);
+    assert!(said.out.contains("source_state    -\n"), "{}", said.out);
+    let away = json!({"name": "t", "state": "active", "obstacles": [], "target": null,
+        "unavailable": ["event-monitor: service-unavailable", "auth: service-unavailable"],
+        "source": {"source": "s", "state": null, "reason": null}, "allowed": null});
+    server.script("/v1/triggers/away/explain", [answer(&away)]);
+    let said = against(&server, &["trigger", "explain", "away"]);
+    let unknown = "No obstacle is known.\nCould not be asked: event-monitor: service-unavailable\n";
+    assert!(said.out.starts_with(unknown), "{}", said.out);
+    for field in ["allowed", "source_state", "function_state"] {
+        assert!(said.out.contains(&format!("{field:14}  unknown\n")), "{field}: {}", said.out);
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ struct Attempt {
     status_code: Option<u32>,
     error: Option<String>,
     request: Request,
-    /// Nothing when there was no answer.
+    /// Nothing when there was no answer, and where bodies are left out.
     response: Option<Response>,
 }
 
@@ -82,6 +82,14 @@ impl<E> Invocation<E> {
             generation: message.generation,
             attempts: message.attempts.into_iter().map(Attempt::of).collect(),
         }
+    }
+
+    /// Without what the function answered.
+    pub(crate) fn without_bodies(mut self) -> Self {
+        for attempt in &mut self.attempts {
+            attempt.response = None;
+        }
+        self
     }
 }
 

@@ -1,11 +1,12 @@
 //! Why a trigger runs, or does not.
 
+mod told;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::future::join4;
 use serde::Serialize;
-use tripline_contracts::{Error, pb};
-use tripline_kernel::{Classify as _, Timestamp};
+use tripline_contracts::pb;
+use tripline_kernel::Timestamp;
 use tripline_runtime::Problem;
 
 use super::super::invocations::view::Invocation;
@@ -17,11 +18,7 @@ use crate::gateway::Gateway;
 use crate::peers::{READ_WAIT, answer};
 use crate::query::Query;
 use crate::refusal::{Kind, Refusal};
-
-/// How many of the trigger's dead invocations are shown.
-const REFUSALS_MAX: u32 = 3;
-/// How many of the function's invocations are looked at.
-const LOOKED_AT_MAX: u32 = 20;
+use told::ask;
 
 /// All that is known of a trigger, and what follows from it. What cannot be asked just now is null, and named.
 #[derive(Serialize)]
@@ -29,8 +26,13 @@ struct Explanation {
     name: String,
     state: &'static str,
     state_reason: Option<String>,
-    /// What stands between an event and its function, in words; empty when nothing does.
+    /// What stands between an event and its function, in words. Empty when nothing is known to, which is less than that
+    /// nothing does while a service cannot be asked.
     obstacles: Vec<String>,
+    /// The source whose events it takes; nothing when it takes those of its whole bus.
+    source: Option<Source>,
+    /// Whether a rule lets its source, or its bus, invoke the function.
+    allowed: Option<bool>,
     /// How far the routers have come, by partition of the trigger's bus.
     partitions: Option<Vec<Partition>>,
     /// The newest invocation that it gave rise to.
@@ -40,6 +42,15 @@ struct Explanation {
     target: Option<Target>,
     /// Services that could not be asked, each with the reason.
     unavailable: Vec<String>,
+}
+
+/// What the trigger's source is doing.
+#[derive(Serialize)]
+struct Source {
+    source: String,
+    /// `starting`, `running`, `failing` or `paused`; null when event-monitor cannot be asked.
+    state: Option<String>,
+    reason: Option<String>,
 }
 
 /// A partition, as of its router's last checkpoint, at most about a second ago.
@@ -59,8 +70,8 @@ struct Partition {
 #[derive(Serialize)]
 struct Target {
     function: String,
-    /// `answering`, `failing`, or `unknown` when it was not called lately.
-    state: &'static str,
+    /// `answering`, `failing`, or `unknown` when it was not called lately. A function that refuses an event answers.
+    state: String,
     last_success_at: Option<Timestamp>,
     last_failure_at: Option<Timestamp>,
     last_failure: Option<String>,
@@ -84,95 +95,30 @@ pub(in crate::routes) async fn explain(
     let state = state(trigger.state()).ok_or(Refusal::Contract("trigger-registry"))?;
     let revision = trigger.definition_revision;
     let partitions = told.routing.map(|routing| partitions(routing, revision));
-    let target = told.called.map(|called| Target::of(trigger.function, &called));
+    let target = told.health.map(|health| Target::of(trigger.function, health));
+    let source = trigger.source.map(|name| Source::of(name, told.source));
     let standing = Standing {
         state,
         reason: filled(trigger.state_reason),
         partitions: partitions.as_deref(),
         partitions_all: bus.partitions.into(),
         target: target.as_ref(),
+        source: source.as_ref(),
+        allowed: told.allowed,
     };
     Ok(HttpResponse::Ok().json(Explanation {
         name: trigger.meta.map(|meta| meta.name).unwrap_or_default(),
         state,
         obstacles: standing.obstacles(),
         state_reason: standing.reason,
+        allowed: told.allowed,
+        source,
         partitions,
         last_match: told.matched.and_then(|items| shown(items).pop()),
         last_refusals: told.dead.map(shown),
         target,
         unavailable,
     }))
-}
-
-/// What the services say of a trigger; nothing from one that could not be asked.
-struct Told {
-    routing: Option<pb::Routing>,
-    matched: Option<Vec<pb::Invocation>>,
-    dead: Option<Vec<pb::Invocation>>,
-    called: Option<Vec<pb::Invocation>>,
-}
-
-/// Asks them all at once. Also who could not be asked, and why.
-async fn ask(
-    gateway: &Gateway,
-    caller: Caller,
-    trigger: &pb::Trigger,
-) -> Result<(Told, Vec<String>), Refusal> {
-    let meta = trigger.meta.as_ref().ok_or(Refusal::Contract("trigger-registry"))?;
-    let tenant = caller.tenant.to_string();
-    let newest = |limit| pb::ListInvocationsRequest {
-        tenant: tenant.clone(),
-        limit,
-        ..pb::ListInvocationsRequest::default()
-    };
-    let of_trigger =
-        |limit| pb::ListInvocationsRequest { trigger_uid: Some(meta.uid.clone()), ..newest(limit) };
-    let dead =
-        pb::ListInvocationsRequest { state: Some("dead".to_owned()), ..of_trigger(REFUSALS_MAX) };
-    let of_function = pb::ListInvocationsRequest {
-        function_uid: Some(trigger.function_uid.clone()),
-        ..newest(LOOKED_AT_MAX)
-    };
-    let routing = pb::GetRoutingRequest {
-        tenant: tenant.clone(),
-        bus_uid: trigger.bus_uid.clone(),
-        trigger_uid: meta.uid.clone(),
-    };
-    let mut monitor = gateway.peers.monitor.clone();
-    let (routing, matched, dead, called) = join4(
-        answer(READ_WAIT, monitor.get_routing(routing)),
-        listed(gateway, of_trigger(1)),
-        listed(gateway, dead),
-        listed(gateway, of_function),
-    )
-    .await;
-    let mut unavailable = Vec::new();
-    let told = Told {
-        routing: said("event-monitor", routing, &mut unavailable),
-        matched: said("invoker", matched, &mut unavailable),
-        dead: said("invoker", dead, &mut unavailable),
-        called: said("invoker", called, &mut unavailable),
-    };
-    unavailable.dedup();
-    Ok((told, unavailable))
-}
-
-async fn listed(
-    gateway: &Gateway,
-    read: pb::ListInvocationsRequest,
-) -> Result<Vec<pb::Invocation>, Error> {
-    let mut invoker = gateway.peers.invoker.clone();
-    Ok(answer(READ_WAIT, invoker.list_invocations(read)).await?.items)
-}
-
-/// What a service said; that it could not be asked goes onto the list.
-fn said<T>(service: &str, answered: Result<T, Error>, unavailable: &mut Vec<String>) -> Option<T> {
-    let note = |error: Error| {
-        tracing::warn!(service, %error, "a trigger is explained without what a service knows");
-        unavailable.push(format!("{service}: {}", error.code()));
-    };
-    answered.map_err(note).ok()
 }
 
 fn partitions(routing: pb::Routing, revision: u64) -> Vec<Partition> {
@@ -186,25 +132,24 @@ fn partitions(routing: pb::Routing, revision: u64) -> Vec<Partition> {
     routing.partitions.into_iter().map(partition).collect()
 }
 
+impl Source {
+    fn of(source: String, status: Option<pb::SourceStatus>) -> Self {
+        let (state, reason) = match status {
+            Some(status) => (Some(status.state), filled(status.reason)),
+            None => (None, None),
+        };
+        Self { source, state, reason }
+    }
+}
+
 impl Target {
-    /// From its invocations, newest first.
-    fn of(function: String, called: &[pb::Invocation]) -> Self {
-        let attempts = called.iter().flat_map(|invocation| &invocation.attempts);
-        let (succeeded, failed): (Vec<_>, Vec<_>) =
-            attempts.partition(|attempt| attempt.error.is_empty());
-        let success = succeeded.iter().map(|attempt| attempt.started_at).max();
-        let failure = failed.iter().max_by_key(|attempt| attempt.started_at);
-        let failure_at = failure.map(|attempt| attempt.started_at);
+    fn of(function: String, health: pb::FunctionHealth) -> Self {
         Self {
             function,
-            state: match (success, failure_at) {
-                (None, None) => "unknown",
-                (success, failure) if success >= failure => "answering",
-                _ => "failing",
-            },
-            last_success_at: success.map(Timestamp::from_micros),
-            last_failure_at: failure_at.map(Timestamp::from_micros),
-            last_failure: failure.map(|attempt| attempt.error.clone()),
+            state: health.state,
+            last_success_at: health.last_success_at.map(Timestamp::from_micros),
+            last_failure_at: health.last_failure_at.map(Timestamp::from_micros),
+            last_failure: filled(health.last_failure),
         }
     }
 }
@@ -217,6 +162,8 @@ struct Standing<'a> {
     partitions: Option<&'a [Partition]>,
     partitions_all: usize,
     target: Option<&'a Target>,
+    source: Option<&'a Source>,
+    allowed: Option<bool>,
 }
 
 impl Standing<'_> {
@@ -228,6 +175,16 @@ impl Standing<'_> {
             "paused" => found.push(format!("it is paused: {why}; what matches waits")),
             other => found.push(format!("it is {other}")),
         }
+        if let Some(Source { source, state: Some(state), reason }) = self.source
+            && state != "running"
+        {
+            let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            found.push(format!("its source '{source}' is {state}{why}"));
+        }
+        if self.allowed == Some(false) {
+            let subject = if self.source.is_some() { "source" } else { "bus" };
+            found.push(format!("no rule lets its {subject} invoke the function"));
+        }
         if let Some(partitions) = self.partitions {
             let all = self.partitions_all;
             let applied = partitions.iter().filter(|partition| partition.in_force).count();
@@ -238,8 +195,8 @@ impl Standing<'_> {
                 ));
             }
         }
-        if let Some(Target { state: "failing", last_failure: Some(why), function, .. }) =
-            self.target
+        if let Some(Target { state, last_failure: Some(why), function, .. }) = self.target
+            && state == "failing"
         {
             found.push(format!("the function '{function}' fails: {why}"));
         }

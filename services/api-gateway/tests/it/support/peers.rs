@@ -51,6 +51,10 @@ pub(crate) struct FakeAuth {
     pub(crate) revoked: AtomicBool,
     /// How often it was asked.
     pub(crate) asked: AtomicUsize,
+    /// Whether there is no rule.
+    pub(crate) no_rule: AtomicBool,
+    /// Who it was asked for rules of, and for which function.
+    pub(crate) rules: Mutex<Vec<pb::GetRuleRequest>>,
 }
 
 #[tonic::async_trait]
@@ -89,8 +93,18 @@ impl pb::auth_server::Auth for FakeAuth {
         not_here()
     }
 
-    async fn get_rule(&self, _: Request<pb::GetRuleRequest>) -> Result<Response<pb::Rule>, Status> {
-        not_here()
+    async fn get_rule(
+        &self,
+        request: Request<pb::GetRuleRequest>,
+    ) -> Result<Response<pb::Rule>, Status> {
+        self.rules.lock().unwrap().push(request.into_inner());
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        if self.no_rule.load(Ordering::SeqCst) {
+            return Err(Told::status(ErrorKind::NotFound, "rule-not-found"));
+        }
+        Ok(Response::new(pb::Rule::default()))
     }
 
     type WatchRulesStream = Empty<Result<pb::RuleChange, Status>>;
@@ -119,6 +133,11 @@ pub(crate) struct FakeInvoker {
     pub(crate) lists: Mutex<Vec<pb::ListInvocationsRequest>>,
     /// Fails lists that do not start at the start.
     pub(crate) breaks_off: AtomicBool,
+    /// Does not answer lists.
+    pub(crate) hanging: AtomicBool,
+    /// How many lists it has not answered.
+    pub(crate) hung: AtomicUsize,
+    pub(crate) health: Mutex<pb::FunctionHealth>,
 }
 
 impl FakeInvoker {
@@ -176,6 +195,10 @@ impl pb::invoker_server::Invoker for FakeInvoker {
         &self,
         request: Request<pb::ListInvocationsRequest>,
     ) -> Result<Response<pb::ListInvocationsResponse>, Status> {
+        if self.hanging.load(Ordering::SeqCst) {
+            self.hung.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
         let (items, next_cursor) = self.page(&self.invocations, request.into_inner())?;
         Ok(Response::new(pb::ListInvocationsResponse { items, next_cursor }))
     }
@@ -196,6 +219,14 @@ impl pb::invoker_server::Invoker for FakeInvoker {
     ) -> Result<Response<pb::ListDeadLettersResponse>, Status> {
         let (items, next_cursor) = self.page(&self.dead_letters, request.into_inner())?;
         Ok(Response::new(pb::ListDeadLettersResponse { items, next_cursor }))
+    }
+
+    async fn get_function_health(
+        &self,
+        request: Request<pb::GetFunctionHealthRequest>,
+    ) -> Result<Response<pb::FunctionHealth>, Status> {
+        assert!(is_ours(&request.get_ref().tenant), "nobody else has a trigger here");
+        Ok(Response::new(self.health.lock().unwrap().clone()))
     }
 
     async fn get_stats(
@@ -219,6 +250,8 @@ impl pb::invoker_server::Invoker for FakeInvoker {
 #[derive(Default)]
 pub(crate) struct FakeMonitor {
     pub(crate) down: AtomicBool,
+    /// Why its sources do not run, when they do not.
+    pub(crate) failing: Mutex<Option<String>>,
 }
 
 #[tonic::async_trait]
@@ -230,9 +263,10 @@ impl pb::monitor_server::Monitor for FakeMonitor {
         if self.down.load(Ordering::SeqCst) {
             return Err(Status::unavailable("down"));
         }
+        let failing = self.failing.lock().unwrap().clone();
         Ok(Response::new(pb::SourceStatus {
-            state: "running".to_owned(),
-            reason: String::new(),
+            state: if failing.is_some() { "failing" } else { "running" }.to_owned(),
+            reason: failing.unwrap_or_default(),
             since: 1_750_000_000_000_000,
             events: 3,
             last_event_at: None,

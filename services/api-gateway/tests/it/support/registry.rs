@@ -372,7 +372,12 @@ impl pb::registry_server::Registry for FakeRegistry {
         let stored =
             triggers.get(&at(&put.tenant, &put.name)).and_then(|trigger| trigger.meta.as_ref());
         let created = stored.is_none();
+        let source = put.source.as_ref().and_then(|name| {
+            let sources = self.sources.lock().unwrap();
+            sources.get(&at(&put.tenant, name)).and_then(|source| source.meta.clone())
+        });
         let trigger = pb::Trigger {
+            source_uid: source.map(|meta| meta.uid),
             meta: Some(self.next((&put.tenant, &put.name), stored, put.condition)?),
             bus: put.bus,
             bus_uid: BUS.to_string(),

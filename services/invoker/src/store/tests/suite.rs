@@ -10,7 +10,9 @@ use tripline_kernel::{Timestamp, Uid};
 
 use crate::invocation::{Attempt, Invocation, Mode, Outcome, Payload, Record, State, reason};
 use crate::key::{CallKey, KEPT, KEPT_ANSWER_BYTES_MAX, KeptReply, Told};
-use crate::store::{BatchError, Ended, Epoch, Filter, Group, Page, Row, Sequence, Stats, Store};
+use crate::store::{
+    Answered, BatchError, Detail, Ended, Epoch, Filter, Group, Page, Row, Sequence, Stats, Store,
+};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const TENANT: Uid = Uid::from_bytes([1; 16]);
@@ -98,7 +100,7 @@ pub(super) fn all(tenant: Uid) -> Filter {
     }
 }
 
-const WHOLE: Page = Page { before: None, limit: 500, with_payload: true };
+const WHOLE: Page = Page { before: None, limit: 500, attempts: Detail::All, with_payload: true };
 
 async fn states(store: &Store) -> Vec<(State, String, Option<Timestamp>)> {
     let (mut found, _) = store.list(&all(TENANT), WHOLE).await.unwrap();
@@ -353,6 +355,83 @@ pub(super) async fn lists_go_backwards_by_filter_and_never_show_another_tenants(
         assert_eq!(list(filter.clone(), WHOLE).await.0, expected, "{filter:?}");
     }
     assert_eq!(store.get(Uid::NIL, id(0), false).await.unwrap(), None);
+}
+
+pub(super) async fn a_page_is_cut_before_what_does_not_fit_is_read(store: Store) {
+    let mut own = begin(&store).await;
+    let at = (own.0.id, NOW);
+    let rows: Vec<_> = (0..6).map(|number| row(number, true, &mut own)).collect();
+    store.commit(&rows, &[], at).await.unwrap();
+    let records: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let mut record = record(row, Outcome::Dead(reason::REJECTED));
+            record.attempt.as_mut().unwrap().response = Bytes::from(vec![b'x'; 900_000]);
+            record
+        })
+        .collect();
+    store.commit(&[], &records, at).await.unwrap();
+    let whole = Page { with_payload: false, ..WHOLE };
+    let (found, next) = store.list(&all(TENANT), whole).await.unwrap();
+    assert_eq!(found.len(), 2, "of 900,000 bytes each");
+    let (rest, _) = store.list(&all(TENANT), Page { before: next, ..whole }).await.unwrap();
+    assert_eq!(rest[0].id, rows[3].invocation.id, "it goes on where it was cut");
+    let small = Page { attempts: Detail::Last, ..whole };
+    let (found, next) = store.list(&all(TENANT), small).await.unwrap();
+    assert_eq!((found.len(), next), (6, None), "bodies that nobody reads do not count");
+}
+
+pub(super) async fn a_page_has_as_much_of_the_attempts_as_is_asked_for(store: Store) {
+    let mut own = begin(&store).await;
+    let at = (own.0.id, NOW);
+    let mut row = row(0, true, &mut own);
+    store.commit(std::slice::from_ref(&row), &[], at).await.unwrap();
+    let attempts = async |attempts: Detail| {
+        let page = Page { attempts, ..WHOLE };
+        let (mut found, _) = store.list(&all(TENANT), page).await.unwrap();
+        std::mem::take(&mut found[0].attempts)
+    };
+    assert_eq!(attempts(Detail::Last).await, [], "none was made");
+    let first = record(&row, pending("", Some(NOW)));
+    store.commit(&[], std::slice::from_ref(&first), at).await.unwrap();
+    let claimed_again = store.claim(&[row.invocation.seq], own.0.id).await.unwrap();
+    assert_eq!(claimed_again.len(), 1);
+    row.invocation.attempts = 1;
+    let second = record(&row, Outcome::Succeeded);
+    store.commit(&[], std::slice::from_ref(&second), at).await.unwrap();
+
+    let made = [first, second].map(|record| record.attempt.unwrap());
+    assert_eq!(attempts(Detail::All).await, made);
+    let last = Attempt { response: Bytes::new(), ..made[1].clone() };
+    assert_eq!(attempts(Detail::Last).await, [last]);
+    assert_eq!(attempts(Detail::Nothing).await, []);
+}
+
+pub(super) async fn a_backlog_does_not_hide_how_a_function_answers(store: Store) {
+    let mut own = begin(&store).await;
+    let at = (own.0.id, NOW);
+    let tried = [row(0, true, &mut own), row(1, true, &mut own)];
+    let mut foreign = row(2, true, &mut own);
+    foreign.invocation.tenant = Uid::NIL;
+    let backlog: Vec<_> = (3..1_100).map(|number| row(number, false, &mut own)).collect();
+    store.commit(&tried, &[], at).await.unwrap();
+    store.commit(std::slice::from_ref(&foreign), &[], at).await.unwrap();
+    for rows in backlog.chunks(300) {
+        store.commit(rows, &[], at).await.unwrap();
+    }
+    let answered = async || store.answered(TENANT, FUNCTION).await.unwrap();
+    assert_eq!(answered().await, []);
+
+    let mut late = record(&tried[0], pending("", Some(seconds(7))));
+    late.attempt.as_mut().unwrap().status_code = None;
+    let records = [late, record(&foreign, pending("", Some(seconds(9))))];
+    store.commit(&[], &records, at).await.unwrap();
+    let error = records[0].attempt.as_ref().unwrap().error.clone();
+    let late = [Answered { started_at: NOW, status_code: None, error }];
+    assert_eq!(answered().await, late, "older than a thousand, and never another's");
+
+    store.commit(&[], &[record(&tried[1], Outcome::Succeeded)], at).await.unwrap();
+    assert_eq!(answered().await, late, "what ended is looked for among the newest alone");
 }
 
 pub(super) async fn records_end_with_their_retention_and_others_stay(store: Store) {

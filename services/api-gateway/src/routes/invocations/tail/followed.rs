@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tripline_contracts::pb;
 
-use super::LOOK_MAX;
+use super::look::Look;
 
 /// What is known of the invocations that the last look met, by their ids.
 #[derive(Debug, Default)]
@@ -19,7 +19,8 @@ pub(super) struct Followed {
 struct Mark {
     state: String,
     generation: u32,
-    attempts: usize,
+    /// The number of its last attempt.
+    attempt: Option<u32>,
 }
 
 /// What a look found that was not known.
@@ -33,7 +34,8 @@ pub(super) struct News {
 impl Mark {
     fn of(item: &pb::Invocation) -> Self {
         let (state, generation) = (item.state.clone(), item.generation);
-        Self { state, generation, attempts: item.attempts.len() }
+        let attempt = item.attempts.last().map(|attempt| attempt.number);
+        Self { state, generation, attempt }
     }
 
     fn is_open(&self) -> bool {
@@ -50,22 +52,27 @@ impl Followed {
         open_met >= open && (!self.begun || met().next().is_some())
     }
 
-    /// Takes what a look met, newest first.
-    pub(super) fn take(&mut self, items: Vec<pb::Invocation>) -> News {
+    /// Takes what a look met.
+    pub(super) fn take(&mut self, look: Look) -> News {
+        let Look { mut items, cut } = look;
+        // A page may reach below all that is known. What stands there was there before, and is no news.
+        let oldest = items.iter().rposition(|item| self.known.contains_key(&item.id));
+        if let Some(oldest) = oldest {
+            items.truncate(oldest + 1);
+        }
         let mut known = HashMap::with_capacity(items.len());
-        let (mut news, mut met) = (Vec::new(), false);
-        let many = items.len() >= LOOK_MAX;
+        let mut news = Vec::new();
         for item in items {
             let mark = Mark::of(&item);
-            let before = self.known.get(&item.id);
-            met |= before.is_some();
-            let is_news = before != Some(&mark);
+            let is_news = self.known.get(&item.id) != Some(&mark);
             known.insert(item.id.clone(), mark);
             if is_news {
                 news.push(item);
             }
         }
-        let gap = self.begun && many && !met;
+        let mut open = self.known.iter().filter(|(_, mark)| mark.is_open());
+        let lost = open.any(|(id, _)| !known.contains_key(id));
+        let gap = self.begun && cut && (oldest.is_none() || lost);
         (self.known, self.begun) = (known, true);
         news.reverse();
         News { items: news, gap }
@@ -76,15 +83,28 @@ impl Followed {
 mod tests {
     use tripline_contracts::pb;
 
-    use super::{Followed, LOOK_MAX, News};
+    use super::{Followed, Look, News};
 
-    fn item(id: &str, state: &str, attempts: usize) -> pb::Invocation {
+    fn item(id: &str, state: &str, attempts: u32) -> pb::Invocation {
+        let last = (attempts > 0).then(|| pb::Attempt { number: attempts, ..Default::default() });
         pb::Invocation {
             id: id.to_owned(),
             state: state.to_owned(),
-            attempts: vec![pb::Attempt::default(); attempts],
+            attempts: last.into_iter().collect(),
             ..pb::Invocation::default()
         }
+    }
+
+    fn items(prefix: &str, count: usize, state: &str) -> Vec<pb::Invocation> {
+        (0..count).map(|number| item(&format!("{prefix}{number}"), state, 1)).collect()
+    }
+
+    fn whole(items: Vec<pb::Invocation>) -> Look {
+        Look { items, cut: false }
+    }
+
+    fn cut(items: Vec<pb::Invocation>) -> Look {
+        Look { items, cut: true }
     }
 
     fn told(news: &News) -> Vec<&str> {
@@ -94,8 +114,9 @@ mod tests {
     #[test]
     fn what_is_new_or_has_changed_is_told_once_and_in_order() {
         let mut followed = Followed::default();
-        followed.take(vec![item("b", "pending", 0), item("a", "succeeded", 1)]);
-        let look = || vec![item("d", "running", 0), item("c", "dead", 3), item("b", "pending", 1)];
+        followed.take(whole(vec![item("b", "pending", 0), item("a", "succeeded", 1)]));
+        let look =
+            || whole(vec![item("d", "running", 0), item("c", "dead", 3), item("b", "pending", 1)]);
         let news = followed.take(look());
         assert_eq!((told(&news), news.gap), (vec!["b", "c", "d"], false));
         assert_eq!(told(&followed.take(look())), Vec::<&str>::new());
@@ -105,17 +126,45 @@ mod tests {
     fn a_look_goes_down_to_what_has_not_ended() {
         let mut followed = Followed::default();
         assert!(followed.is_enough(&[item("z", "pending", 0)]), "one page to begin with");
-        followed.take(vec![item("b", "succeeded", 1), item("a", "running", 0)]);
+        followed.take(whole(vec![item("b", "succeeded", 1), item("a", "running", 0)]));
         assert!(!followed.is_enough(&[item("c", "pending", 0)]), "nothing known was met");
         assert!(!followed.is_enough(&[item("b", "succeeded", 1)]), "a has not ended");
         assert!(followed.is_enough(&[item("b", "succeeded", 1), item("a", "dead", 1)]));
     }
 
     #[test]
+    fn what_was_there_before_is_no_news_however_far_a_look_goes_down() {
+        let mut followed = Followed::default();
+        let mut before = items("known", 100, "succeeded");
+        before[60] = item("open", "pending", 0);
+        followed.take(whole(before.clone()));
+        // Two pages: the second goes on below what the first look knew.
+        let new = items("new", 50, "succeeded");
+        let older = items("older", 50, "pending");
+        let look = [new, before, older].concat();
+        assert!(!followed.is_enough(&look[..100]), "the open one is on the second page");
+        assert!(followed.is_enough(&look));
+        let news = followed.take(whole(look.clone()));
+        assert_eq!((news.items.len(), news.gap), (50, false));
+        assert!(told(&news).iter().all(|id| id.starts_with("new")), "{:?}", told(&news));
+        assert!(followed.is_enough(&look[..150]), "what is older pulls no look down");
+    }
+
+    #[test]
     fn a_flood_is_told_of() {
         let mut followed = Followed::default();
-        followed.take(vec![item("a", "succeeded", 1)]);
-        let flood = (0..LOOK_MAX).map(|id| item(&format!("n{id}"), "dead", 1)).collect();
-        assert!(followed.take(flood).gap);
+        followed.take(whole(vec![item("a", "succeeded", 1)]));
+        assert!(followed.take(cut(items("n", 1_000, "dead"))).gap);
+    }
+
+    #[test]
+    fn an_open_one_that_is_out_of_reach_is_a_gap_once() {
+        let mut followed = Followed::default();
+        followed.take(whole(vec![item("b", "succeeded", 1), item("a", "running", 0)]));
+        let look = || [items("n", 999, "succeeded"), vec![item("b", "succeeded", 1)]].concat();
+        let news = followed.take(cut(look()));
+        assert_eq!((news.items.len(), news.gap), (999, true), "b was met, a was not");
+        let news = followed.take(cut(look()));
+        assert_eq!((news.items.len(), news.gap), (0, false));
     }
 }
