@@ -236,15 +236,23 @@ impl Writer {
                 None => {}
             }
         }
+        // Nothing is left to be written: what was to be turned out to be done, or another's.
+        if attempt > 0 {
+            self.recovered().await;
+        }
         Ok(())
     }
 
     async fn committed(&self, work: &mut Work, after_trouble: bool) {
         self.metrics.add(&changes(work));
         work.stored.append(&mut work.rows);
-        if !after_trouble {
-            return;
+        if after_trouble {
+            self.recovered().await;
         }
+    }
+
+    /// The database has answered again.
+    async fn recovered(&self) {
         self.health.ready();
         // Some may have been written by a commit whose answer was lost: count anew.
         if let Ok(stats) = self.store.stats().await {
