@@ -2,6 +2,8 @@
 //!
 //! `f64` would call 9007199254740993 and 9007199254740992 equal, so numbers are compared by their canonical text.
 
+use std::cmp::Ordering;
+
 /// Exponents beyond this are not computed with.
 const EXPONENT_MAX: i64 = 1_000_000_000;
 
@@ -36,11 +38,52 @@ pub(crate) fn canonical(number: &str) -> Option<Box<str>> {
     Some(format!("{sign}{trimmed}e{}", given - shift + zeros).into())
 }
 
+/// The order of two numbers in canonical form.
+pub(crate) fn order(left: &str, right: &str) -> Ordering {
+    let (left, right) = (Parts::of(left), Parts::of(right));
+    match (left.negative, right.negative) {
+        (false, false) => left.magnitude(&right),
+        (true, true) => right.magnitude(&left),
+        (false, true) => Ordering::Greater,
+        (true, false) => Ordering::Less,
+    }
+}
+
+/// A number in canonical form, taken apart: ±0.digits × 10^point. Zero has no digits.
+struct Parts<'n> {
+    negative: bool,
+    digits: &'n str,
+    point: i64,
+}
+
+impl<'n> Parts<'n> {
+    fn of(canonical: &'n str) -> Self {
+        let unsigned = canonical.strip_prefix('-');
+        let negative = unsigned.is_some();
+        match unsigned.unwrap_or(canonical).split_once('e') {
+            Some((digits, exponent)) => {
+                let len = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+                // Both are far from what an i64 holds.
+                let point = exponent.parse().unwrap_or(0_i64).saturating_add(len);
+                Self { negative, digits, point }
+            }
+            None => Self { negative, digits: "", point: i64::MIN },
+        }
+    }
+
+    /// The order of what stands behind the signs. Digits end with no zero, so the shorter of two that begin alike is less.
+    fn magnitude(&self, other: &Self) -> Ordering {
+        self.point.cmp(&other.point).then_with(|| self.digits.cmp(other.digits))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
     use proptest::prelude::*;
 
-    use super::canonical;
+    use super::{canonical, order};
 
     #[test]
     fn spellings_of_one_number_are_equal() {
@@ -70,7 +113,42 @@ mod tests {
         assert_eq!(canonical("1e99999999999999999999"), None);
     }
 
+    #[test]
+    fn numbers_are_in_order() {
+        let ascending = [
+            "-1e30",
+            "-20",
+            "-3",
+            "-2.5",
+            "-0.1",
+            "-1e-9",
+            "0",
+            "1e-9",
+            "0.1",
+            "0.10000001",
+            "2.5",
+            "3",
+            "20",
+            "9007199254740992",
+            "9007199254740993",
+            "1e30",
+        ];
+        for (at, left) in ascending.iter().enumerate() {
+            for (other, right) in ascending.iter().enumerate() {
+                let (left, right) = (canonical(left).unwrap(), canonical(right).unwrap());
+                assert_eq!(order(&left, &right), at.cmp(&other), "{left} {right}");
+            }
+        }
+        assert_eq!(order(&canonical("-0").unwrap(), &canonical("0").unwrap()), Ordering::Equal);
+    }
+
     proptest! {
+        #[test]
+        fn the_order_is_that_of_integers(left in any::<i64>(), right in any::<i64>(), shift in 0_usize..20) {
+            let written = |number: i64| canonical(&format!("{number}e-{shift}")).unwrap();
+            prop_assert_eq!(order(&written(left), &written(right)), left.cmp(&right));
+        }
+
         #[test]
         fn a_shifted_point_changes_nothing(digits in 1_u64.., shift in 0_usize..30) {
             let shifted = format!("{digits}{}e-{shift}", "0".repeat(shift));

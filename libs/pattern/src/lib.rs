@@ -14,14 +14,17 @@
 //!   alternatives. `{"a.b": …}` and `{"a": {"b": …}}` are the same path, in patterns and in events.
 //! * A string, a number, `true`, `false` or `null` matches the equal value. Numbers compare as decimals, exactly:
 //!   `300` equals `3.0e2`, whatever their length.
-//! * `{"prefix": "x"}` and `{"suffix": "x"}` match strings only.
+//! * `{"prefix": "x"}`, `{"suffix": "x"}`, `{"equals-ignore-case": "x"}`, `{"wildcard": "a*b"}` and `{"cidr": "10.0.0.0/8"}`
+//!   match strings only. The first two also take `{"equals-ignore-case": "x"}`. Case is that of Unicode.
+//! * `{"numeric": [">", 0, "<=", 5]}` matches numbers only.
+//! * `{"anything-but": …}` matches every value but these, also `null`, and no field that is missing: a string, a number, an array of
+//!   one of these, or `prefix`, `suffix`, `equals-ignore-case` or `wildcard` with a string or an array of strings.
 //! * `{"exists": true}` matches where the field has a value that is not an object and not an empty array;
 //!   `{"exists": false}` where it has none, anywhere in the event.
 //! * Arrays in the event offer each of their elements, however deeply arrays nest. Fields that pass through the same
 //!   array of objects must find their values in the same element.
+//! * `"$or": [{…}, {…}]` asks for one of its objects, beside all that stands beside it.
 //! * A path that stands twice in a pattern: the last one counts. A key that stands twice in an event: both count.
-//!
-//! The other operators of EventBridge are refused with the fault `unsupported-operator`.
 //!
 //! # Invariants
 //! A match costs one pass over the event, which builds no tree and skips what no pattern asks for, and then only the
@@ -32,8 +35,12 @@
 mod consistency;
 mod decimal;
 mod error;
+mod fold;
+mod glob;
 mod matcher;
+mod network;
 mod observed;
+mod operator;
 mod parse;
 mod paths;
 mod pattern;
@@ -52,12 +59,16 @@ pub mod limits {
     pub const PATH_SEGMENTS_MAX: usize = 64;
     /// Most fields that one pattern may name.
     pub const FIELDS_MAX: usize = 64;
-    /// Most that one pattern may cost: see [`AFFIX_COST`], [`EXACT_COST`].
+    /// Most that one pattern may cost, over all branches of its `$or`: see [`EXACT_COST`] and those after it.
     pub const COST_MAX: usize = 1_000;
-    /// What an exact value or `exists` costs: one look-up.
+    /// What an exact value costs: one look-up.
     pub const EXACT_COST: usize = 1;
-    /// What a prefix or suffix costs: it is compared with each value of its field.
-    pub const AFFIX_COST: usize = 8;
+    /// What an operator costs: it is asked of each value of its field.
+    pub const OPERATOR_COST: usize = 8;
+    /// What each piece between the stars of a wildcard costs as well: it is looked for.
+    pub const WILDCARD_PIECE_COST: usize = 16;
+    /// Most `$or` that stand inside each other.
+    pub const OR_DEPTH_MAX: usize = 8;
     /// Most arrays around a value that patterns can see.
     pub const EVENT_ARRAYS_MAX: usize = 64;
 }

@@ -11,7 +11,7 @@ use crate::consistency::consistent;
 use crate::error::EventError;
 use crate::observed::{Observed, ROOT};
 use crate::paths::{FieldId, Node};
-use crate::pattern::{Condition, Pattern};
+use crate::pattern::{Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 
 /// A set of patterns, each under a key, that tells which of them an event matches.
@@ -22,7 +22,8 @@ pub struct Matcher<K> {
     unused_fields: Vec<FieldId>,
     slots: Vec<Option<Installed<K>>>,
     unused_slots: Vec<Slot>,
-    by_key: HashMap<K, Slot>,
+    /// A pattern with a `$or` takes several slots: one for each way to match.
+    by_key: HashMap<K, Box<[Slot]>>,
     /// The patterns that no value calls up: they are checked for each event.
     unconditional: Vec<Slot>,
 }
@@ -91,33 +92,39 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
     /// Installs a pattern under a key, in place of the one that was there.
     pub fn install(&mut self, key: K, pattern: Pattern) {
         self.remove(key);
+        let slots = pattern.branches.into_iter().map(|branch| self.hang(key, branch)).collect();
+        self.by_key.insert(key, slots);
+    }
+
+    fn hang(&mut self, key: K, branch: Branch) -> Slot {
         let slot = self.unused_slots.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let mut conditions = Vec::with_capacity(pattern.conditions.len());
-        let mut paths = Vec::with_capacity(pattern.conditions.len());
-        for (path, condition) in pattern.conditions {
+        let mut conditions = Vec::with_capacity(branch.len());
+        let mut paths = Vec::with_capacity(branch.len());
+        for (path, condition) in branch {
             conditions.push((self.want(&path), condition));
             paths.push(path);
         }
         let hook = self.choose_hook(&conditions);
         self.change_lists(hook, &conditions, |list| list.push(slot));
         self.slots[slot] = Some(Installed { key, conditions, paths, hook });
-        self.by_key.insert(key, slot);
+        slot
     }
 
     /// Takes the pattern under this key away, if there is one.
     pub fn remove(&mut self, key: K) {
-        let Some(slot) = self.by_key.remove(&key) else { return };
-        let Some(Installed { conditions, paths, hook, .. }) = self.slots[slot].take() else {
-            return;
-        };
-        self.change_lists(hook, &conditions, |list| list.retain(|&hung| hung != slot));
-        for ((field, _), path) in conditions.iter().zip(&paths) {
-            self.release(*field, path);
+        for slot in self.by_key.remove(&key).unwrap_or_default() {
+            let Some(Installed { conditions, paths, hook, .. }) = self.slots[slot].take() else {
+                continue;
+            };
+            self.change_lists(hook, &conditions, |list| list.retain(|&hung| hung != slot));
+            for ((field, _), path) in conditions.iter().zip(&paths) {
+                self.release(*field, path);
+            }
+            self.unused_slots.push(slot);
         }
-        self.unused_slots.push(slot);
     }
 
     /// The keys of all patterns that the event matches, in ascending order, each once. `out` is cleared first.
@@ -135,6 +142,8 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
             }
         }
         out.sort_unstable();
+        // Several branches of one pattern may match.
+        out.dedup();
         Ok(())
     }
 

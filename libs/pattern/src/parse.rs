@@ -1,24 +1,23 @@
 //! From the text of a pattern to a [`Pattern`], or to everything that is wrong with it.
 
+mod operators;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use tripline_kernel::Fault;
 
 use crate::error::Error;
 use crate::limits::{
-    AFFIX_COST, COST_MAX, EXACT_COST, FIELDS_MAX, PATH_SEGMENTS_MAX, PATTERN_BYTES_MAX,
+    COST_MAX, EXACT_COST, FIELDS_MAX, OR_DEPTH_MAX, PATH_SEGMENTS_MAX, PATTERN_BYTES_MAX,
 };
-use crate::pattern::{Condition, Pattern};
+use crate::pattern::{Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 use crate::scan::{Malformed, Scanner, Start};
 
-/// The operators of the whole language that are not understood yet.
-const KNOWN_ELSEWHERE: [&str; 7] =
-    ["anything-but", "numeric", "cidr", "wildcard", "equals-ignore-case", "regex", "not"];
-const SUPPORTED: &str = "supported are exact values, 'prefix', 'suffix' and 'exists'";
 /// Most faults that are listed; a pattern with more is not being mended by hand.
 const FAULTS_MAX: usize = 64;
+/// The key that stands for a choice between objects.
+const OR: &str = "$or";
 
 impl Pattern {
     /// Reads a pattern from its JSON text.
@@ -42,10 +41,14 @@ impl Pattern {
 struct Parser<'t> {
     text: &'t str,
     scanner: Scanner<'t>,
-    conditions: BTreeMap<Box<str>, Condition>,
+    /// The ways to match, as far as the pattern has been read.
+    branches: Vec<Branch>,
+    /// What all of them cost. Nothing more is kept once that is too much; what follows is still checked.
+    cost: usize,
+    /// How many `$or` the scanner is in.
+    or_depth: usize,
     /// Where the scanner is, as a JSON Pointer.
     pointer: String,
-    cost: usize,
     faults: Vec<Fault>,
 }
 
@@ -54,32 +57,30 @@ impl<'t> Parser<'t> {
         Self {
             text,
             scanner: Scanner::new(text),
-            conditions: BTreeMap::new(),
-            pointer: String::new(),
+            branches: vec![Branch::new()],
             cost: 0,
+            or_depth: 0,
+            pointer: String::new(),
             faults: Vec::new(),
         }
     }
 
     fn finish(mut self) -> Result<Pattern, Error> {
         self.pointer.clear();
-        if self.conditions.len() > FIELDS_MAX {
-            self.fault(
-                0,
-                "too-many-fields",
-                &format!("a pattern names at most {FIELDS_MAX} fields"),
-            );
+        if self.branches.iter().any(|branch| branch.len() > FIELDS_MAX) {
+            let detail = format!("a pattern names at most {FIELDS_MAX} fields");
+            self.fault(0, "too-many-fields", &detail);
         }
         if self.cost > COST_MAX {
             let detail = format!(
-                "a pattern costs at most {COST_MAX}, and this one {}: a prefix or suffix costs {AFFIX_COST}, \
-                 any other alternative {EXACT_COST}",
+                "a pattern costs at most {COST_MAX}, and this one {}: an exact value costs 1, an operator 8, each \
+                 piece of a wildcard 16, and each branch of a '$or' all that stands beside it",
                 self.cost
             );
             self.fault(0, "too-costly", &detail);
         }
         if self.faults.is_empty() {
-            Ok(Pattern { conditions: self.conditions })
+            Ok(Pattern { branches: self.branches })
         } else {
             Err(Error::new(self.faults))
         }
@@ -107,17 +108,20 @@ impl<'t> Parser<'t> {
         self.scanner.end()
     }
 
-    /// Reads the members of an object that has been entered. Depth is bounded by that of the path.
+    /// Reads the members of an object that has been entered. Depth is bounded by that of the path and of `$or`.
     fn object(&mut self, path: &mut Vec<Box<str>>, at: usize) -> Result<(), Malformed> {
         let mut first = true;
         while let Some(key) = self.scanner.key(first)? {
             first = false;
-            let outer = self.pointer.len();
-            push_token(&mut self.pointer, &key);
-            let names = path.len();
-            path.extend(key.split('.').map(Box::from));
-            self.member(&key, path)?;
-            path.truncate(names);
+            let outer = self.enter(&key);
+            if key == OR {
+                self.choice(path)?;
+            } else {
+                let names = path.len();
+                path.extend(key.split('.').map(Box::from));
+                self.member(path)?;
+                path.truncate(names);
+            }
             self.pointer.truncate(outer);
         }
         if first {
@@ -126,12 +130,8 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn member(&mut self, key: &str, path: &mut Vec<Box<str>>) -> Result<(), Malformed> {
+    fn member(&mut self, path: &mut Vec<Box<str>>) -> Result<(), Malformed> {
         let at = self.scanner.position();
-        if key == "$or" {
-            self.fault(at, "unsupported-operator", &format!("'$or' is not supported; {SUPPORTED}"));
-            return self.scanner.skip();
-        }
         if path.len() > PATH_SEGMENTS_MAX {
             let detail = format!("the path of a field has at most {PATH_SEGMENTS_MAX} names");
             self.fault(at, "too-deep", &detail);
@@ -141,7 +141,7 @@ impl<'t> Parser<'t> {
             Start::Object => self.object(path, at),
             Start::Array => {
                 let condition = self.alternatives(at)?;
-                self.conditions.insert(path.join(".").into(), condition);
+                self.demand(path, &condition);
                 Ok(())
             }
             Start::Scalar(_) => {
@@ -152,13 +152,70 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// Asks this of every branch. A path that stands twice: the last one counts.
+    fn demand(&mut self, path: &[Box<str>], condition: &Condition) {
+        self.cost = self.cost.saturating_add(condition.cost.saturating_mul(self.branches.len()));
+        if self.cost <= COST_MAX {
+            let path: Box<str> = path.join(".").into();
+            for branch in &mut self.branches {
+                branch.insert(path.clone(), condition.clone());
+            }
+        }
+    }
+
+    /// Reads the value of a `$or`: each of its objects goes on from what was asked so far.
+    fn choice(&mut self, path: &mut Vec<Box<str>>) -> Result<(), Malformed> {
+        let at = self.scanner.position();
+        if self.or_depth == OR_DEPTH_MAX {
+            let detail = format!("at most {OR_DEPTH_MAX} '$or' stand inside each other");
+            self.fault(at, "too-deep", &detail);
+            return self.scanner.skip();
+        }
+        match self.scanner.value()? {
+            Start::Array => {}
+            other => {
+                self.fault(at, "not-an-array", "'$or' holds an array of objects");
+                return self.pass(&other);
+            }
+        }
+        self.or_depth += 1;
+        let (base, base_cost) = (std::mem::take(&mut self.branches), self.cost);
+        let (mut branches, mut cost, mut index) = (Vec::new(), 0_usize, 0);
+        while self.scanner.element(index == 0)? {
+            let outer = self.enter(&index.to_string());
+            // What costs too much is read, and not kept.
+            let kept = cost.saturating_add(base_cost) <= COST_MAX;
+            self.branches = if kept { base.clone() } else { vec![Branch::new()] };
+            self.cost = base_cost;
+            let at = self.scanner.position();
+            match self.scanner.value()? {
+                Start::Object => self.object(path, at)?,
+                other => {
+                    self.fault(at, "not-an-object", "each branch of '$or' is an object");
+                    self.pass(&other)?;
+                }
+            }
+            if kept {
+                branches.append(&mut self.branches);
+            }
+            cost = cost.saturating_add(self.cost);
+            self.pointer.truncate(outer);
+            index += 1;
+        }
+        if index < 2 {
+            self.fault(at, "too-few-branches", "'$or' holds at least two objects");
+        }
+        (self.branches, self.cost) = (branches, cost);
+        self.or_depth -= 1;
+        Ok(())
+    }
+
     /// Reads the elements of an array that has been entered.
     fn alternatives(&mut self, at: usize) -> Result<Condition, Malformed> {
         let mut condition = Condition::default();
         let mut index = 0;
         while self.scanner.element(index == 0)? {
-            let outer = self.pointer.len();
-            push_token(&mut self.pointer, &index.to_string());
+            let outer = self.enter(&index.to_string());
             self.alternative(&mut condition)?;
             self.pointer.truncate(outer);
             index += 1;
@@ -174,121 +231,59 @@ impl<'t> Parser<'t> {
     fn alternative(&mut self, condition: &mut Condition) -> Result<(), Malformed> {
         let at = self.scanner.position();
         match self.scanner.value()? {
-            Start::Scalar(Scalar::Immeasurable) => {
-                self.fault(at, "immeasurable-number", "the exponent of this number is too great");
-            }
             Start::Scalar(value) => {
-                self.cost += EXACT_COST;
-                condition.exact.push(value.into_owned());
+                condition.cost += EXACT_COST;
+                condition.exact.extend(self.measurable(value, at));
+                Ok(())
             }
+            Start::Object => self.operators(condition, at),
             Start::Array => {
                 let detail = "an alternative is a value, or an object with one operator";
                 self.fault(at, "not-an-alternative", detail);
-                self.pass_array()?;
+                self.pass(&Start::Array)
             }
-            Start::Object => self.operators(condition, at)?,
+        }
+    }
+
+    /// A value to compare with, unless it is a number that cannot be computed with.
+    fn measurable(&mut self, value: Scalar<'_>, at: usize) -> Option<Scalar<'static>> {
+        if value == Scalar::Immeasurable {
+            self.fault(at, "immeasurable-number", "the exponent of this number is too great");
+            return None;
+        }
+        Some(value.into_owned())
+    }
+
+    /// Passes over the rest of a value that has been begun.
+    fn pass(&mut self, begun: &Start<'_>) -> Result<(), Malformed> {
+        let mut first = true;
+        match begun {
+            Start::Scalar(_) => {}
+            Start::Array => {
+                while self.scanner.element(first)? {
+                    self.scanner.skip()?;
+                    first = false;
+                }
+            }
+            Start::Object => {
+                while self.scanner.key(first)?.is_some() {
+                    self.scanner.skip()?;
+                    first = false;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Reads an object that has been entered and that must hold one operator.
-    fn operators(&mut self, condition: &mut Condition, at: usize) -> Result<(), Malformed> {
-        let mut count = 0_usize;
-        while let Some(operator) = self.scanner.key(count == 0)? {
-            count += 1;
-            let outer = self.pointer.len();
-            push_token(&mut self.pointer, &operator);
-            self.operator(&operator, condition)?;
-            self.pointer.truncate(outer);
-        }
-        match count {
-            0 => self.fault(at, "empty-object", &format!("name an operator: {SUPPORTED}")),
-            1 => {}
-            _ => self.fault(
-                at,
-                "several-operators",
-                "one object holds one operator: use one object for each",
-            ),
-        }
-        Ok(())
-    }
-
-    fn operator(&mut self, operator: &str, condition: &mut Condition) -> Result<(), Malformed> {
-        let at = self.scanner.position();
-        let affixes = match operator {
-            "exists" => return self.exists(condition),
-            "prefix" => &mut condition.prefixes,
-            "suffix" => &mut condition.suffixes,
-            _ => {
-                let (code, what) = match KNOWN_ELSEWHERE.contains(&operator) {
-                    true => ("unsupported-operator", "is not supported"),
-                    false => ("unknown-operator", "is no operator"),
-                };
-                self.fault(at, code, &format!("'{operator}' {what}; {SUPPORTED}"));
-                return self.scanner.skip();
-            }
+    /// Appends one reference token (RFC 6901) to the pointer. Answers with the length to cut it to afterwards.
+    fn enter(&mut self, token: &str) -> usize {
+        let outer = self.pointer.len();
+        self.pointer.push('/');
+        let escaped: Cow<'_, str> = match token.contains(['~', '/']) {
+            true => token.replace('~', "~0").replace('/', "~1").into(),
+            false => token.into(),
         };
-        self.cost += AFFIX_COST;
-        match self.operand()? {
-            Some(Scalar::Text(text)) => affixes.push(text.into()),
-            _ => self.fault(at, "wrong-operand", &format!("'{operator}' takes a string")),
-        }
-        Ok(())
+        self.pointer.push_str(&escaped);
+        outer
     }
-
-    fn exists(&mut self, condition: &mut Condition) -> Result<(), Malformed> {
-        let at = self.scanner.position();
-        self.cost += EXACT_COST;
-        match self.operand()? {
-            Some(Scalar::Bool(true)) => condition.present = true,
-            Some(Scalar::Bool(false)) => condition.absent = true,
-            _ => self.fault(at, "wrong-operand", "'exists' takes true or false"),
-        }
-        Ok(())
-    }
-
-    /// The operand, if it is one that any operator takes.
-    fn operand(&mut self) -> Result<Option<Scalar<'t>>, Malformed> {
-        match self.scanner.value()? {
-            Start::Scalar(value) => return Ok(Some(value)),
-            Start::Array => self.pass_array()?,
-            Start::Object => self.nested_operators()?,
-        }
-        Ok(None)
-    }
-
-    /// Passes over the rest of an array that has been entered.
-    fn pass_array(&mut self) -> Result<(), Malformed> {
-        let mut first = true;
-        while self.scanner.element(first)? {
-            self.scanner.skip()?;
-            first = false;
-        }
-        Ok(())
-    }
-
-    /// Passes over an object, that has been entered, in the place of an operand.
-    fn nested_operators(&mut self) -> Result<(), Malformed> {
-        let mut first = true;
-        while let Some(operator) = self.scanner.key(first)? {
-            first = false;
-            if KNOWN_ELSEWHERE.contains(&operator.as_ref()) {
-                let at = self.scanner.position();
-                let detail = format!("'{operator}' is not supported; {SUPPORTED}");
-                self.fault(at, "unsupported-operator", &detail);
-            }
-            self.scanner.skip()?;
-        }
-        Ok(())
-    }
-}
-
-/// Appends one reference token (RFC 6901).
-fn push_token(pointer: &mut String, token: &str) {
-    pointer.push('/');
-    let escaped: Cow<'_, str> = match token.contains(['~', '/']) {
-        true => token.replace('~', "~0").replace('/', "~1").into(),
-        false => token.into(),
-    };
-    pointer.push_str(&escaped);
 }

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::operator::Operator;
 use crate::scalar::Scalar;
 
-/// What an event must have: for each of some paths, one of some values.
+/// What an event must have, in one of some ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// By path, its names joined by full stops. At most [`crate::limits::FIELDS_MAX`].
-    pub(crate) conditions: BTreeMap<Box<str>, Condition>,
+    /// One of these must be met. More than one where the pattern has a `$or`.
+    pub(crate) branches: Vec<Branch>,
 }
+
+/// By path, its names joined by full stops: for each, one of some values. At most [`crate::limits::FIELDS_MAX`].
+pub(crate) type Branch = BTreeMap<Box<str>, Condition>;
 
 impl Pattern {
     /// The pattern that every event matches: what a trigger without a pattern has.
     #[must_use]
     pub fn everything() -> Self {
-        Self { conditions: BTreeMap::new() }
+        Self { branches: vec![Branch::new()] }
     }
 }
 
@@ -24,12 +28,13 @@ impl Pattern {
 pub(crate) struct Condition {
     /// Sorted, for look-up.
     pub(crate) exact: Vec<Scalar<'static>>,
-    pub(crate) prefixes: Vec<Box<str>>,
-    pub(crate) suffixes: Vec<Box<str>>,
+    pub(crate) operators: Vec<Operator>,
     /// Any value will do.
     pub(crate) present: bool,
     /// No value will do as well.
     pub(crate) absent: bool,
+    /// What it costs to ask this of a value.
+    pub(crate) cost: usize,
 }
 
 impl Condition {
@@ -37,14 +42,11 @@ impl Condition {
     pub(crate) fn admits(&self, value: &Scalar<'_>) -> bool {
         self.present
             || self.exact.binary_search_by(|exact| (exact as &Scalar<'_>).cmp(value)).is_ok()
-            || value.text().is_some_and(|text| {
-                self.prefixes.iter().any(|prefix| text.starts_with(&**prefix))
-                    || self.suffixes.iter().any(|suffix| text.ends_with(&**suffix))
-            })
+            || self.operators.iter().any(|operator| operator.admits(value))
     }
 
     /// Whether only the values in [`Self::exact`] fulfil it.
     pub(crate) fn is_exact(&self) -> bool {
-        !self.present && !self.absent && self.prefixes.is_empty() && self.suffixes.is_empty()
+        !self.present && !self.absent && self.operators.is_empty()
     }
 }

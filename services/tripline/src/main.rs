@@ -5,6 +5,7 @@ mod commands;
 mod dev;
 mod failure;
 mod output;
+mod pattern;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ enum Command {
     DeadLetters(commands::records::DeadLettersArgs),
     Tail(commands::tail::TailArgs),
     Trigger(commands::trigger::TriggerArgs),
+    Pattern(pattern::PatternArgs),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let command = match command {
         Command::Dev(args) => return dev::run(args),
         Command::Healthcheck(args) => return dev::healthcheck::run(&args),
+        Command::Pattern(args) => return pattern::run(&args),
         other => other,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -74,7 +77,7 @@ async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<()
     let client = Client::connect(server)?;
     let mut session = Session { client, format, out: &mut io::stdout().lock() };
     match command {
-        Command::Dev(_) | Command::Migrate(_) | Command::Healthcheck(_) => {
+        Command::Dev(_) | Command::Migrate(_) | Command::Healthcheck(_) | Command::Pattern(_) => {
             unreachable!("these need no server and were run before")
         }
         Command::Apply(args) => commands::apply::run(&mut session, &args).await,

@@ -13,6 +13,7 @@ pub(crate) struct Leaf {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Meaning {
     Text(&'static str),
+    Number(i64),
     Other(u8),
 }
 
@@ -28,14 +29,23 @@ pub(crate) enum Json {
 pub(crate) enum Pattern {
     Object(Vec<(&'static str, Self)>),
     AnyOf(Vec<Alternative>),
+    /// Stands at the key `$or`; each is an object.
+    Or(Vec<Self>),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Alternative {
     Exactly(Leaf),
-    Prefix(&'static str),
-    Suffix(&'static str),
     Exists(bool),
+    /// Its name, and a text.
+    OfText(&'static str, &'static str),
+    /// `prefix` or `suffix`, whatever the case.
+    IgnoreCase(&'static str, &'static str),
+    /// Operators and numbers.
+    Numeric(Vec<(&'static str, i64)>),
+    AnythingBut(Vec<Leaf>),
+    /// The name of an operator, and texts.
+    AnythingButText(&'static str, Vec<&'static str>),
 }
 
 struct Value {
@@ -49,10 +59,10 @@ type Values = BTreeMap<String, Vec<Value>>;
 pub(crate) fn matches(pattern: &Pattern, event: &Json) -> bool {
     let (mut values, mut arrays) = (Values::new(), 0);
     flatten(event, None, &mut Vec::new(), &mut arrays, &mut values);
-    let mut conditions = BTreeMap::new();
-    conditions_of(pattern, None, &mut conditions);
-    let conditions: Vec<_> = conditions.into_iter().collect();
-    choose(&conditions, &values, &mut BTreeMap::new())
+    ways(pattern, None, vec![Conditions::new()]).into_iter().any(|conditions| {
+        let conditions: Vec<_> = conditions.into_iter().collect();
+        choose(&conditions, &values, &mut BTreeMap::new())
+    })
 }
 
 fn join(path: Option<&str>, key: &str) -> String {
@@ -93,20 +103,30 @@ fn flatten(
     }
 }
 
-fn conditions_of<'p>(
+type Conditions<'p> = BTreeMap<String, &'p [Alternative]>;
+
+/// All ways to meet the pattern, beside what they hold already.
+fn ways<'p>(
     pattern: &'p Pattern,
     path: Option<&str>,
-    conditions: &mut BTreeMap<String, &'p [Alternative]>,
-) {
+    mut so_far: Vec<Conditions<'p>>,
+) -> Vec<Conditions<'p>> {
     match pattern {
         Pattern::AnyOf(alternatives) => {
-            conditions.insert(path.unwrap_or_default().to_owned(), alternatives);
+            for conditions in &mut so_far {
+                conditions.insert(path.unwrap_or_default().to_owned(), alternatives);
+            }
+            so_far
         }
         Pattern::Object(members) => {
-            for (key, member) in members {
-                conditions_of(member, Some(&join(path, key)), conditions);
-            }
+            members.iter().fold(so_far, |so_far, (key, member)| match member {
+                Pattern::Or(branches) => {
+                    branches.iter().flat_map(|branch| ways(branch, path, so_far.clone())).collect()
+                }
+                member => ways(member, Some(&join(path, key)), so_far),
+            })
         }
+        Pattern::Or(_) => unreachable!("it stands in an object"),
     }
 }
 
@@ -134,10 +154,57 @@ fn choose(
 fn admits(alternative: &Alternative, meaning: Meaning) -> bool {
     match (alternative, meaning) {
         (Alternative::Exactly(leaf), meaning) => leaf.meaning == meaning,
-        (Alternative::Prefix(prefix), Meaning::Text(text)) => text.starts_with(prefix),
-        (Alternative::Suffix(suffix), Meaning::Text(text)) => text.ends_with(suffix),
-        (Alternative::Prefix(_) | Alternative::Suffix(_), Meaning::Other(_)) => false,
         (Alternative::Exists(exists), _) => *exists,
+        (Alternative::OfText(name, operand), Meaning::Text(text)) => {
+            text_admits(name, operand, text)
+        }
+        (Alternative::IgnoreCase("prefix", operand), Meaning::Text(text)) => {
+            text.to_lowercase().starts_with(&operand.to_lowercase())
+        }
+        (Alternative::IgnoreCase(_, operand), Meaning::Text(text)) => {
+            text.to_lowercase().ends_with(&operand.to_lowercase())
+        }
+        (Alternative::Numeric(bounds), Meaning::Number(number)) => {
+            bounds.iter().all(|&(operator, bound)| match operator {
+                "=" => number == bound,
+                "<" => number < bound,
+                "<=" => number <= bound,
+                ">" => number > bound,
+                _ => number >= bound,
+            })
+        }
+        (Alternative::AnythingBut(leaves), meaning) => {
+            leaves.iter().all(|leaf| leaf.meaning != meaning)
+        }
+        (Alternative::AnythingButText(name, operands), Meaning::Text(text)) => {
+            !operands.iter().any(|operand| text_admits(name, operand, text))
+        }
+        (Alternative::AnythingButText(..), _) => true,
+        (Alternative::OfText(..) | Alternative::IgnoreCase(..) | Alternative::Numeric(_), _) => {
+            false
+        }
+    }
+}
+
+fn text_admits(operator: &str, operand: &str, text: &str) -> bool {
+    match operator {
+        "prefix" => text.starts_with(operand),
+        "suffix" => text.ends_with(operand),
+        "equals-ignore-case" => text.to_lowercase() == operand.to_lowercase(),
+        "wildcard" => glob(operand.as_bytes(), text.as_bytes()),
+        // The only network there is: 10.0.0.0/24.
+        _ => (0..=255).any(|last| text == format!("10.0.0.{last}")),
+    }
+}
+
+/// Tries every way to share the text out.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|taken| glob(rest, &text[taken..])),
+        Some((first, rest)) => {
+            text.split_first().is_some_and(|(next, text)| next == first && glob(rest, text))
+        }
     }
 }
 
@@ -155,6 +222,7 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnyOf(alternatives) => write!(f, "[{}]", list(alternatives)),
+            Self::Or(branches) => write!(f, "[{}]", list(branches)),
             Self::Object(members) => write!(f, "{{{}}}", members_of(members)),
         }
     }
@@ -164,9 +232,34 @@ impl fmt::Display for Alternative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exactly(leaf) => f.write_str(leaf.spelling),
-            Self::Prefix(text) => write!(f, r#"{{"prefix": "{text}"}}"#),
-            Self::Suffix(text) => write!(f, r#"{{"suffix": "{text}"}}"#),
             Self::Exists(exists) => write!(f, r#"{{"exists": {exists}}}"#),
+            Self::OfText(name, text) => write!(f, r#"{{"{name}": "{text}"}}"#),
+            Self::IgnoreCase(name, text) => {
+                write!(f, r#"{{"{name}": {{"equals-ignore-case": "{text}"}}}}"#)
+            }
+            Self::Numeric(bounds) => {
+                let bounds: Vec<_> = bounds
+                    .iter()
+                    .map(|(operator, number)| format!(r#""{operator}", {number}"#))
+                    .collect();
+                write!(f, r#"{{"numeric": [{}]}}"#, bounds.join(", "))
+            }
+            Self::AnythingBut(leaves) => {
+                let spellings: Vec<_> = leaves.iter().map(|leaf| leaf.spelling).collect();
+                match &spellings[..] {
+                    [only] => write!(f, r#"{{"anything-but": {only}}}"#),
+                    several => write!(f, r#"{{"anything-but": [{}]}}"#, several.join(", ")),
+                }
+            }
+            Self::AnythingButText(name, texts) => {
+                let quoted: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+                match &quoted[..] {
+                    [only] => write!(f, r#"{{"anything-but": {{"{name}": {only}}}}}"#),
+                    several => {
+                        write!(f, r#"{{"anything-but": {{"{name}": [{}]}}}}"#, several.join(", "))
+                    }
+                }
+            }
         }
     }
 }

@@ -31,8 +31,49 @@ fn each_fault_has_its_code_and_place() {
         (r#"{"a": [{"suffix": ["x"]}]}"#, "/a/0/suffix", "wrong-operand"),
         (r#"{"a": [{"exists": {"x": 1}}]}"#, "/a/0/exists", "wrong-operand"),
         (r#"{"a": [{"EXISTS": true}]}"#, "/a/0/EXISTS", "unknown-operator"),
-        (r#"{"a": [{"numeric": [">", 0]}]}"#, "/a/0/numeric", "unsupported-operator"),
-        (r#"{"$or": [{"a": [1]}, {"b": [1]}]}"#, "/$or", "unsupported-operator"),
+        (r#"{"a": [{"exists": 1}]}"#, "/a/0/exists", "wrong-operand"),
+        (r#"{"a": [{"equals-ignore-case": ["x"]}]}"#, "/a/0/equals-ignore-case", "wrong-operand"),
+        (r#"{"a": [{"prefix": {"suffix": "x"}}]}"#, "/a/0/prefix/suffix", "unknown-operator"),
+        (
+            r#"{"a": [{"prefix": {"equals-ignore-case": 1}}]}"#,
+            "/a/0/prefix/equals-ignore-case",
+            "wrong-operand",
+        ),
+        (r#"{"a": [{"wildcard": "a**"}]}"#, "/a/0/wildcard", "invalid-wildcard"),
+        (r#"{"a": [{"wildcard": "a\\x"}]}"#, "/a/0/wildcard", "invalid-wildcard"),
+        (r#"{"a": [{"cidr": "10.0.0.1/32"}]}"#, "/a/0/cidr", "invalid-network"),
+        (r#"{"a": [{"cidr": ["10.0.0.0/8"]}]}"#, "/a/0/cidr", "wrong-operand"),
+        (r#"{"a": [{"numeric": 1}]}"#, "/a/0/numeric", "wrong-operand"),
+        (r#"{"a": [{"numeric": []}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": [">", 0, ">", 1]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": ["<", 1, ">", 0]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": [">", 1, "<", 1.0]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": ["=", 1, "<", 2]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": [">", 0, "<", 1, 2]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"numeric": [[">", 0]]}]}"#, "/a/0/numeric", "invalid-interval"),
+        (r#"{"a": [{"anything-but": null}]}"#, "/a/0/anything-but", "wrong-operand"),
+        (r#"{"a": [{"anything-but": []}]}"#, "/a/0/anything-but", "empty-array"),
+        (r#"{"a": [{"anything-but": ["x", 1]}]}"#, "/a/0/anything-but", "wrong-operand"),
+        (r#"{"a": [{"anything-but": ["x", null]}]}"#, "/a/0/anything-but/1", "wrong-operand"),
+        (
+            r#"{"a": [{"anything-but": {"prefix": ""}}]}"#,
+            "/a/0/anything-but/prefix",
+            "wrong-operand",
+        ),
+        (
+            r#"{"a": [{"anything-but": {"wildcard": ["a", 1]}}]}"#,
+            "/a/0/anything-but/wildcard/1",
+            "wrong-operand",
+        ),
+        (
+            r#"{"a": [{"anything-but": {"cidr": "10.0.0.0/8"}}]}"#,
+            "/a/0/anything-but/cidr",
+            "unknown-operator",
+        ),
+        (r#"{"$or": {"a": [1]}}"#, "/$or", "not-an-array"),
+        (r#"{"$or": [{"a": [1]}]}"#, "/$or", "too-few-branches"),
+        (r#"{"$or": [{"a": [1]}, {}]}"#, "/$or/1", "empty-object"),
+        (r#"{"$or": [{"a": [1]}, [1]]}"#, "/$or/1", "not-an-object"),
         (r#"{"a/b~c": 1}"#, "/a~1b~0c", "not-an-array"),
         (r#"{"a": [1e99999999999999999999]}"#, "/a/0", "immeasurable-number"),
     ] {
@@ -47,7 +88,7 @@ fn all_faults_are_told_at_once_with_line_and_column() {
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].ends_with("(line 1, column 7)"), "{}", told[0]);
     assert!(told[1].ends_with("(line 2, column 7)"), "{}", told[1]);
-    assert!(told[2].contains("'cidr' is not supported; supported are exact values, 'prefix'"));
+    assert!(told[2].contains("'cidr' takes a network such as 10.0.0.0/24"), "{}", told[2]);
 }
 
 #[test]
@@ -77,4 +118,15 @@ fn the_limits_hold_at_their_edges() {
     };
     assert!(Pattern::parse(&costly(limits::COST_MAX)).is_ok());
     assert_eq!(faults(&costly(limits::COST_MAX + 1)), one("", "too-costly"));
+
+    let chosen = |depth: usize| {
+        let (open, close) = (r#"{"$or": [{"b": [1]}, "#, "]}");
+        format!(r#"{}{{"a": [1]}}{}"#, open.repeat(depth), close.repeat(depth))
+    };
+    assert!(Pattern::parse(&chosen(limits::OR_DEPTH_MAX)).is_ok());
+    assert!(faults(&chosen(limits::OR_DEPTH_MAX + 1)).iter().any(|(_, code)| code == "too-deep"));
+    // Each choice doubles what stands before it: 2 to the power of 40 ways are counted, not made.
+    let choice = |n: usize| format!(r#""x{n}": {{"$or": [{{"a": [1]}}, {{"b": [1]}}]}}"#);
+    let choices: Vec<_> = (0..40).map(choice).collect();
+    assert_eq!(faults(&format!("{{{}}}", choices.join(","))), one("", "too-costly"));
 }

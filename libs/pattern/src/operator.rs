@@ -1,0 +1,96 @@
+//! What a pattern can ask of a value, beyond being one of some.
+
+use std::cmp::Ordering;
+
+use crate::decimal;
+use crate::fold;
+use crate::glob::Glob;
+use crate::network::Network;
+use crate::scalar::Scalar;
+
+/// One operator with its operand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Prefix(Box<str>),
+    Suffix(Box<str>),
+    /// The same, whatever the case.
+    PrefixIgnoreCase(Box<str>),
+    SuffixIgnoreCase(Box<str>),
+    EqualsIgnoreCase(Box<str>),
+    Wildcard(Glob),
+    Numeric(Interval),
+    Cidr(Network),
+    AnythingBut(Exception),
+}
+
+/// What a value must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exception {
+    /// One of these values. Sorted.
+    Exact(Box<[Scalar<'static>]>),
+    /// What one of these admits.
+    Of(Box<[Operator]>),
+}
+
+/// Numbers between two bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) lower: Option<Bound>,
+    pub(crate) upper: Option<Bound>,
+}
+
+/// Where an interval ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// In canonical form.
+    pub(crate) number: Box<str>,
+    /// Whether the number itself is in the interval.
+    pub(crate) inclusive: bool,
+}
+
+impl Operator {
+    pub(crate) fn admits(&self, value: &Scalar<'_>) -> bool {
+        match (self, value) {
+            (Self::AnythingBut(exception), value) => !exception.covers(value),
+            (Self::Numeric(interval), Scalar::Number(number)) => interval.holds(number),
+            (Self::Prefix(prefix), Scalar::Text(text)) => text.starts_with(&**prefix),
+            (Self::Suffix(suffix), Scalar::Text(text)) => text.ends_with(&**suffix),
+            (Self::PrefixIgnoreCase(prefix), Scalar::Text(text)) => fold::starts_with(text, prefix),
+            (Self::SuffixIgnoreCase(suffix), Scalar::Text(text)) => fold::ends_with(text, suffix),
+            (Self::EqualsIgnoreCase(other), Scalar::Text(text)) => fold::equals(text, other),
+            (Self::Wildcard(glob), Scalar::Text(text)) => glob.is_match(text),
+            (Self::Cidr(network), Scalar::Text(text)) => network.holds(text),
+            (
+                _,
+                Scalar::Text(_)
+                | Scalar::Number(_)
+                | Scalar::Immeasurable
+                | Scalar::Bool(_)
+                | Scalar::Null,
+            ) => false,
+        }
+    }
+}
+
+impl Exception {
+    fn covers(&self, value: &Scalar<'_>) -> bool {
+        match self {
+            Self::Exact(values) => {
+                values.binary_search_by(|known| (known as &Scalar<'_>).cmp(value)).is_ok()
+            }
+            Self::Of(operators) => operators.iter().any(|operator| operator.admits(value)),
+        }
+    }
+}
+
+impl Interval {
+    fn holds(&self, number: &str) -> bool {
+        let fits = |bound: &Option<Bound>, outside: Ordering| {
+            bound.as_ref().is_none_or(|bound| match decimal::order(number, &bound.number) {
+                Ordering::Equal => bound.inclusive,
+                other => other != outside,
+            })
+        };
+        fits(&self.lower, Ordering::Less) && fits(&self.upper, Ordering::Greater)
+    }
+}

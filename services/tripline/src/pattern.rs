@@ -1,0 +1,201 @@
+//! `tripline pattern test`: whether events match patterns. Needs no server: it is the same matcher.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tripline_kernel::Classify as _;
+use tripline_pattern::{Matcher, Pattern};
+
+/// The event does not match the pattern.
+const EXIT_NO_MATCH: u8 = 1;
+/// The pattern or the event is not valid, or cannot be read.
+const EXIT_INVALID: u8 = 2;
+/// Longest line of a batch, in bytes.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// What patterns match, without a server.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct PatternArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    Test(TestArgs),
+}
+
+/// Say whether an event matches a pattern: exit with 0 if it does, 1 if not, 2 if one of them is not valid.
+#[derive(Clone, Debug, clap::Args)]
+struct TestArgs {
+    /// A file that holds a pattern.
+    #[arg(long, value_name = "FILE", required_unless_present = "batch")]
+    pattern: Option<PathBuf>,
+    /// A file that holds an event, as JSON.
+    #[arg(long, value_name = "FILE", required_unless_present = "batch")]
+    event: Option<PathBuf>,
+    /// A file of many cases instead, one a line: `{"id", "pattern_raw", "event_raw"}`. Writes a line for each, in the same
+    /// order: `{"id", "verdict": "match" | "nomatch" | "invalid", "error"?}`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "event"])]
+    batch: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: Value,
+    pattern_raw: String,
+    event_raw: String,
+}
+
+#[derive(Serialize)]
+struct Told {
+    id: Value,
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Match,
+    NoMatch,
+    Invalid,
+}
+
+/// The exit code to end with. Standard error says what is wrong.
+#[allow(clippy::print_stderr, reason = "a command says why to whoever gave it")]
+pub(crate) fn run(args: &PatternArgs) -> ExitCode {
+    let Command::Test(args) = &args.command;
+    let done = match (&args.batch, &args.pattern, &args.event) {
+        (Some(cases), ..) => batch(cases, &mut io::stdout().lock()),
+        (None, Some(pattern), Some(event)) => one(pattern, event),
+        (None, ..) => unreachable!("the parser asks for both, or for a batch"),
+    };
+    match done {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(EXIT_INVALID)
+        }
+    }
+}
+
+fn one(pattern: &Path, event: &Path) -> Result<ExitCode, String> {
+    let (verdict, error) = judge(&text_of(pattern)?, &text_of(event)?);
+    match error {
+        Some(error) => Err(error),
+        None if verdict == Verdict::Match => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::from(EXIT_NO_MATCH)),
+    }
+}
+
+fn batch(cases: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
+    let file = File::open(cases).map_err(|error| unreadable(cases, &error))?;
+    let (mut lines, mut out) = (BufReader::new(file), io::BufWriter::new(out));
+    for number in 1_u64.. {
+        let mut line = Vec::new();
+        let read = lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        match read.map_err(|error| unreadable(cases, &error))? {
+            0 => break,
+            _ if line.trim_ascii().is_empty() => continue,
+            _ => {}
+        }
+        let case: Case = serde_json::from_slice(&line)
+            .map_err(|error| format!("{}, line {number}: {error}", cases.display()))?;
+        let (verdict, error) = judge(&case.pattern_raw, &case.event_raw);
+        let told = Told { id: case.id, verdict, error };
+        let written = serde_json::to_writer(&mut out, &told).map_err(io::Error::from);
+        written.and_then(|()| out.write_all(b"\n")).map_err(|error| error.to_string())?;
+    }
+    out.flush().map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the language says of these texts, as they are, and why where they are not valid.
+fn judge(pattern: &str, event: &str) -> (Verdict, Option<String>) {
+    let pattern = match Pattern::parse(pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            let one =
+                |fault: &tripline_kernel::Fault| format!("{}: {}", fault.pointer, fault.detail);
+            let faults: Vec<_> = error.faults().iter().map(one).collect();
+            return (Verdict::Invalid, Some(faults.join("; ")));
+        }
+    };
+    let (mut matcher, mut matched) = (Matcher::new(), Vec::new());
+    matcher.install((), pattern);
+    match matcher.matches(event.as_bytes(), &mut matched) {
+        Ok(()) if matched.is_empty() => (Verdict::NoMatch, None),
+        Ok(()) => (Verdict::Match, None),
+        Err(error) => (Verdict::Invalid, Some(error.to_string())),
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> String {
+    format!("{} cannot be read: {error}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use super::{EXIT_NO_MATCH, batch, one};
+
+    #[test]
+    fn a_batch_is_answered_line_by_line_in_its_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("cases.jsonl");
+        // A key that stands twice in an event: both values count.
+        let cases = concat!(
+            r#"{"id": "a", "pattern_raw": "{\"n\": [3.0e2]}", "event_raw": "{\"n\": 1, \"n\": 300}"}"#,
+            "\n\n",
+            r#"{"id": 2, "pattern_raw": "{\"n\": [{\"numeric\": [\">\", 5]}]}", "event_raw": "{\"n\": 5.0}"}"#,
+            "\n",
+            r#"{"id": "c", "pattern_raw": "{\"n\": 1}", "event_raw": "{}"}"#,
+            "\n",
+            r#"{"id": "d", "pattern_raw": "{\"n\": [1]}", "event_raw": "[]"}"#,
+        );
+        std::fs::write(&file, cases).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(batch(&file, &mut out), Ok(ExitCode::SUCCESS));
+        let lines: Vec<serde_json::Value> = String::from_utf8(out)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let verdicts: Vec<_> = lines.iter().map(|line| line["verdict"].as_str().unwrap()).collect();
+        assert_eq!(verdicts, ["match", "nomatch", "invalid", "invalid"]);
+        assert_eq!((&lines[0]["id"], &lines[1]["id"]), (&"a".into(), &2.into()));
+        assert!(lines[0].get("error").is_none());
+        assert!(lines[2]["error"].as_str().unwrap().starts_with("/n: a field holds an array"));
+        std::fs::write(&file, "{}\n").unwrap();
+        assert!(batch(&file, &mut Vec::new()).unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn one_event_is_told_by_the_exit_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let file = dir.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            file
+        };
+        let pattern = file("pattern", r#"{"type": [{"wildcard": "a*c"}]}"#);
+        let event = file("event", r#"{"type": "abc"}"#);
+        assert_eq!(one(&pattern, &event), Ok(ExitCode::SUCCESS));
+        let other = file("other", r#"{"type": "ab"}"#);
+        assert_eq!(one(&pattern, &other), Ok(ExitCode::from(EXIT_NO_MATCH)));
+        let wrong = file("wrong", r#"{"type": [{"wildcard": "a**"}]}"#);
+        assert!(one(&wrong, &event).unwrap_err().contains("two stars"));
+        assert!(one(&dir.path().join("absent"), &event).unwrap_err().contains("cannot be read"));
+    }
+}
