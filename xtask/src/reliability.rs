@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::generated::Page;
@@ -11,8 +11,12 @@ const PAGE: Page = Page("reliability");
 
 /// Writes the tables, or checks that they are what the result files say.
 pub(crate) fn run(check: bool) -> anyhow::Result<()> {
-    let mut out = String::new();
-    for (file, result) in PAGE.results()? {
+    let (mut out, results) = (String::new(), PAGE.results()?);
+    ensure!(
+        !results.is_empty(),
+        "there is no result in docs/reliability: just faults --out docs/reliability"
+    );
+    for (file, result) in results {
         section(&mut out, &result).with_context(|| file.display().to_string())?;
     }
     writeln!(out)?;
