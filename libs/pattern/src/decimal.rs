@@ -2,6 +2,7 @@
 //!
 //! `f64` would call 9007199254740993 and 9007199254740992 equal, so numbers are compared by their canonical text.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// Exponents beyond this are not computed with.
@@ -36,6 +37,30 @@ pub(crate) fn canonical(number: &str) -> Option<Box<str>> {
         return None;
     }
     Some(format!("{sign}{trimmed}e{}", given - shift + zeros).into())
+}
+
+/// Most digits that a number is written out with.
+const PLAIN_DIGITS_MAX: i64 = 21;
+
+/// A number in canonical form as people write it: without an exponent where that is not long.
+pub(crate) fn plain(canonical: &str) -> Cow<'_, str> {
+    let parts = Parts::of(canonical);
+    let (sign, digits) = (if parts.negative { "-" } else { "" }, parts.digits);
+    let len = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    if digits.is_empty()
+        || !(-6..=PLAIN_DIGITS_MAX).contains(&parts.point)
+        || len > PLAIN_DIGITS_MAX
+    {
+        return canonical.into();
+    }
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+    match usize::try_from(parts.point) {
+        Ok(point @ 1..) if point < digits.len() => {
+            format!("{sign}{}.{}", &digits[..point], &digits[point..]).into()
+        }
+        Ok(1..) => format!("{sign}{digits}{}", zeros(parts.point - len)).into(),
+        _ => format!("{sign}0.{}{digits}", zeros(-parts.point)).into(),
+    }
 }
 
 /// The order of two numbers in canonical form.
@@ -83,7 +108,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{canonical, order};
+    use super::{canonical, order, plain};
 
     #[test]
     fn spellings_of_one_number_are_equal() {
@@ -111,6 +136,22 @@ mod tests {
         }
         assert_eq!(canonical("1e1000000001"), None);
         assert_eq!(canonical("1e99999999999999999999"), None);
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_do() {
+        for (given, written) in [
+            ("3.0e2", "300"),
+            ("-1.50", "-1.5"),
+            ("0", "0"),
+            ("1e-3", "0.001"),
+            ("0.5", "0.5"),
+            ("1e300", "1e300"),
+            ("-0.0", "0"),
+            ("9007199254740993", "9007199254740993"),
+        ] {
+            assert_eq!(plain(&canonical(given).unwrap()), written);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Wildcards: `*` stands for any characters, also none. `\*` and `\\` are the characters themselves.
 
+use std::fmt;
+
 /// A text with gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
@@ -56,6 +58,17 @@ impl Glob {
                 after.is_some_and(|rest| rest.ends_with(&**last))
             }
         }
+    }
+}
+
+/// As it is written in a pattern.
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, piece) in self.pieces.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { "*" })?;
+            f.write_str(&piece.replace('\\', r"\\").replace('*', r"\*"))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The event pattern language and its matcher: which events does a trigger want?
 //!
-//! Four verbs: [`Pattern::parse`] a pattern, [`Matcher::install`] it under a key, [`Matcher::remove`] a key, and ask
-//! which keys an event [`Matcher::matches`]. Pure and synchronous; nothing here knows of services.
+//! Five verbs: [`Pattern::parse`] a pattern, [`Matcher::install`] it under a key, [`Matcher::remove`] a key, ask which keys
+//! an event [`Matcher::matches`], and [`Pattern::explain`] why. Pure and synchronous; nothing here knows of services.
 //!
 //! # The language
 //! The event patterns of EventBridge, over the JSON of the whole CloudEvent, attributes and data alike:
@@ -35,6 +35,7 @@
 mod consistency;
 mod decimal;
 mod error;
+mod explain;
 mod fold;
 mod glob;
 mod matcher;
@@ -48,6 +49,7 @@ mod scalar;
 mod scan;
 
 pub use error::{Error, EventError};
+pub use explain::{Explanation, Field, Tried, Way};
 pub use matcher::Matcher;
 pub use pattern::Pattern;
 

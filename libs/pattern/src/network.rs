@@ -1,5 +1,6 @@
 //! Networks in CIDR notation (RFC 4632, RFC 4291).
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// A network of IP addresses.
@@ -38,6 +39,12 @@ impl Network {
             }
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
     }
 }
 

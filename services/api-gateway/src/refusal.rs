@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     MalformedJson(String),
     #[error("the document is not valid: {}", list(.0))]
     Document(Vec<Fault>),
+    #[error("not a valid event pattern: {}", list(.0))]
+    Pattern(Vec<Fault>),
     #[error("'{0}' in the path: {InvalidName}")]
     Name(String),
     #[error("the query is not valid: {}", list(.0))]
@@ -85,7 +87,9 @@ impl Classify for Refusal {
             Self::MalformedJson(_) | Self::Header { .. } | Self::BodyIncomplete => {
                 ErrorKind::Malformed
             }
-            Self::Document(_) | Self::Name(_) | Self::Query(_) => ErrorKind::Invalid,
+            Self::Document(_) | Self::Pattern(_) | Self::Name(_) | Self::Query(_) => {
+                ErrorKind::Invalid
+            }
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::MediaType(_) => ErrorKind::Unsupported,
             Self::ApiKeyMissing | Self::ApiKeyInvalid => ErrorKind::Unauthenticated,
@@ -103,6 +107,7 @@ impl Classify for Refusal {
         match self {
             Self::MalformedJson(_) => "malformed-json",
             Self::Document(_) => "invalid-document",
+            Self::Pattern(_) => "invalid-pattern",
             Self::Name(_) => "invalid-name",
             Self::Query(_) => "invalid-query",
             Self::Header { .. } => "invalid-header",
@@ -131,7 +136,7 @@ impl Classify for Refusal {
 
     fn faults(&self) -> &[Fault] {
         match self {
-            Self::Document(faults) | Self::Query(faults) => faults,
+            Self::Document(faults) | Self::Pattern(faults) | Self::Query(faults) => faults,
             Self::MalformedJson(_)
             | Self::Name(_)
             | Self::Header { .. }

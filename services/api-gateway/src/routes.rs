@@ -7,6 +7,7 @@ mod functions;
 mod invocations;
 mod invoke;
 mod minio_triggers;
+mod patterns;
 mod resource;
 mod sources;
 mod stats;
@@ -67,6 +68,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/invocations/{id}").reads(invocations::get),
         Path::at("/v1/dead-letters").reads(dead_letters::list),
         Path::at("/v1/dead-letters/{id}").reads(dead_letters::get),
+        Path::at("/v1/patterns/test").on(Method::POST, patterns::test),
         Path::at("/v1/stats").reads(stats::get),
         Path::at("/v1/tail").on(Method::GET, invocations::tail),
     ]

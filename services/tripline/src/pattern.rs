@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tripline_kernel::Classify as _;
-use tripline_pattern::{Matcher, Pattern};
+use tripline_kernel::{Classify as _, Fault};
+use tripline_pattern::{Explanation, Matcher, Pattern};
+
+use crate::output::plain;
 
 /// The event does not match the pattern.
 const EXIT_NO_MATCH: u8 = 1;
@@ -29,7 +31,7 @@ enum Command {
     Test(TestArgs),
 }
 
-/// Say whether an event matches a pattern: exit with 0 if it does, 1 if not, 2 if one of them is not valid.
+/// Say whether an event matches a pattern, and why: exit with 0 if it does, 1 if not, 2 if one of them is not valid.
 #[derive(Clone, Debug, clap::Args)]
 struct TestArgs {
     /// A file that holds a pattern.
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &PatternArgs) -> ExitCode {
     let Command::Test(args) = &args.command;
     let done = match (&args.batch, &args.pattern, &args.event) {
         (Some(cases), ..) => batch(cases, &mut io::stdout().lock()),
-        (None, Some(pattern), Some(event)) => one(pattern, event),
+        (None, Some(pattern), Some(event)) => one(pattern, event, &mut io::stdout().lock()),
         (None, ..) => unreachable!("the parser asks for both, or for a batch"),
     };
     match done {
@@ -85,13 +87,38 @@ pub(crate) fn run(args: &PatternArgs) -> ExitCode {
     }
 }
 
-fn one(pattern: &Path, event: &Path) -> Result<ExitCode, String> {
-    let (verdict, error) = judge(&text_of(pattern)?, &text_of(event)?);
-    match error {
-        Some(error) => Err(error),
-        None if verdict == Verdict::Match => Ok(ExitCode::SUCCESS),
-        None => Ok(ExitCode::from(EXIT_NO_MATCH)),
+fn one(pattern: &Path, event: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
+    let (pattern, event) = (text_of(pattern)?, text_of(event)?);
+    let pattern = Pattern::parse(&pattern).map_err(|error| faults(&error))?;
+    let explanation = pattern.explain(event.as_bytes()).map_err(|error| error.to_string())?;
+    let told = told(&explanation);
+    out.write_all(told.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(if explanation.matches { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NO_MATCH) })
+}
+
+/// The explanation for people: a line for each field of each way.
+fn told(explanation: &Explanation) -> String {
+    let mut told = String::new();
+    let several = explanation.ways.len() > 1;
+    for (number, way) in (1..).zip(&explanation.ways) {
+        if several {
+            told += &format!(
+                "way {number}: {}\n",
+                if way.matches { "matches" } else { "does not match" }
+            );
+        }
+        for field in &way.fields {
+            let mark = if field.met { "+" } else { "-" };
+            told += &format!("{mark} {}: {}\n", plain(&field.path), plain(&field.why));
+        }
+        if way.apart {
+            told += "- each field is met, but not all in the same element of an array\n";
+        }
     }
+    if explanation.ways_left_out > 0 {
+        told += &format!("and {} more ways\n", explanation.ways_left_out);
+    }
+    told + if explanation.matches { "match\n" } else { "no match\n" }
 }
 
 fn batch(cases: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
@@ -120,12 +147,7 @@ fn batch(cases: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
 fn judge(pattern: &str, event: &str) -> (Verdict, Option<String>) {
     let pattern = match Pattern::parse(pattern) {
         Ok(pattern) => pattern,
-        Err(error) => {
-            let one =
-                |fault: &tripline_kernel::Fault| format!("{}: {}", fault.pointer, fault.detail);
-            let faults: Vec<_> = error.faults().iter().map(one).collect();
-            return (Verdict::Invalid, Some(faults.join("; ")));
-        }
+        Err(error) => return (Verdict::Invalid, Some(faults(&error))),
     };
     let (mut matcher, mut matched) = (Matcher::new(), Vec::new());
     matcher.install((), pattern);
@@ -134,6 +156,11 @@ fn judge(pattern: &str, event: &str) -> (Verdict, Option<String>) {
         Ok(()) => (Verdict::Match, None),
         Err(error) => (Verdict::Invalid, Some(error.to_string())),
     }
+}
+
+fn faults(error: &tripline_pattern::Error) -> String {
+    let one = |fault: &Fault| format!("{}: {}", fault.pointer, fault.detail);
+    error.faults().iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn text_of(file: &Path) -> Result<String, String> {
@@ -191,11 +218,20 @@ mod tests {
         };
         let pattern = file("pattern", r#"{"type": [{"wildcard": "a*c"}]}"#);
         let event = file("event", r#"{"type": "abc"}"#);
-        assert_eq!(one(&pattern, &event), Ok(ExitCode::SUCCESS));
+        let mut told = Vec::new();
+        assert_eq!(one(&pattern, &event, &mut told), Ok(ExitCode::SUCCESS));
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            "+ type: \"abc\" matches {\"wildcard\": \"a*c\"}\nmatch\n"
+        );
         let other = file("other", r#"{"type": "ab"}"#);
-        assert_eq!(one(&pattern, &other), Ok(ExitCode::from(EXIT_NO_MATCH)));
+        let mut told = Vec::new();
+        assert_eq!(one(&pattern, &other, &mut told), Ok(ExitCode::from(EXIT_NO_MATCH)));
+        assert!(told.starts_with(b"- type: \"ab\": no alternative matches"));
         let wrong = file("wrong", r#"{"type": [{"wildcard": "a**"}]}"#);
-        assert!(one(&wrong, &event).unwrap_err().contains("two stars"));
-        assert!(one(&dir.path().join("absent"), &event).unwrap_err().contains("cannot be read"));
+        let mut out = Vec::new();
+        assert!(one(&wrong, &event, &mut out).unwrap_err().contains("two stars"));
+        let absent = dir.path().join("absent");
+        assert!(one(&absent, &event, &mut out).unwrap_err().contains("cannot be read"));
     }
 }

@@ -8,6 +8,7 @@ mod authentication;
 mod bad_input;
 mod explain;
 mod lifecycle;
+mod patterns;
 mod publishing;
 mod records;
 mod resources;

@@ -28,6 +28,8 @@ enum Foreign {
     Zero,
     /// Its own resource of that name: a PUT makes it.
     Own,
+    /// The same: it is nobody's.
+    Same,
 }
 
 /// One method of one route.
@@ -75,6 +77,7 @@ const fn sends(
 }
 
 const UPDATE: &str = r#"{"action":"update","name":"m","suffix":".png"}"#;
+const TEST: &str = r#"{"pattern":{"a":[1]},"event":{"a":1}}"#;
 const THE_EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#;
 
 fn table() -> Vec<Row> {
@@ -123,6 +126,12 @@ fn table() -> Vec<Row> {
         reads("/v1/invocations/{id}", invocation, Foreign::NotFound),
         reads("/v1/dead-letters", "/v1/dead-letters", Foreign::Empty),
         reads("/v1/dead-letters/{id}", dead_letter, Foreign::NotFound),
+        Row {
+            body: Some((JSON, TEST, DOCUMENT_TOO_LARGE)),
+            document: true,
+            method: "POST",
+            ..reads("/v1/patterns/test", "/v1/patterns/test", Foreign::Same)
+        },
         reads("/v1/stats", "/v1/stats", Foreign::Zero),
         reads("/v1/tail", "/v1/tail?trigger=m", Foreign::NotFound),
     ]
@@ -205,6 +214,7 @@ async fn what_another_tenant_has_is_not_there() {
             Foreign::NotFound => assert_eq!(answer.status, 404, "{}", row.says()),
             Foreign::Empty => assert_eq!(answer.json()["items"], json!([]), "{}", row.says()),
             Foreign::Own => assert_eq!(answer.status, 201, "{}", row.says()),
+            Foreign::Same => assert_eq!(answer.status, 200, "{}", row.says()),
             Foreign::Zero => {
                 let numbers = answer.json();
                 let numbers = numbers.as_object().unwrap();
