@@ -227,6 +227,19 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
     }
 }
 
+impl Pattern {
+    /// Whether an event matches this one pattern. For many patterns or many events, a [`Matcher`] does less work.
+    ///
+    /// # Errors
+    /// When the event is not a JSON object.
+    pub fn is_match(&self, event_json: &[u8]) -> Result<bool, EventError> {
+        let (mut matcher, mut matched) = (Matcher::new(), Vec::new());
+        matcher.install((), self.clone());
+        matcher.matches(event_json, &mut matched)?;
+        Ok(!matched.is_empty())
+    }
+}
+
 /// Looks a value of an event up: the map's keys outlive it, which the compiler must be told.
 fn exactly<'m, 'e>(
     map: &'m HashMap<Scalar<'e>, Vec<Slot>>,

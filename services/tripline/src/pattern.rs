@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tripline_kernel::{Classify as _, Fault};
-use tripline_pattern::{Explanation, Matcher, Pattern};
+use tripline_pattern::{Explanation, Pattern};
 
 use crate::output::plain;
 
@@ -149,11 +149,9 @@ fn judge(pattern: &str, event: &str) -> (Verdict, Option<String>) {
         Ok(pattern) => pattern,
         Err(error) => return (Verdict::Invalid, Some(faults(&error))),
     };
-    let (mut matcher, mut matched) = (Matcher::new(), Vec::new());
-    matcher.install((), pattern);
-    match matcher.matches(event.as_bytes(), &mut matched) {
-        Ok(()) if matched.is_empty() => (Verdict::NoMatch, None),
-        Ok(()) => (Verdict::Match, None),
+    match pattern.is_match(event.as_bytes()) {
+        Ok(true) => (Verdict::Match, None),
+        Ok(false) => (Verdict::NoMatch, None),
         Err(error) => (Verdict::Invalid, Some(error.to_string())),
     }
 }
