@@ -1,7 +1,7 @@
 //! What one event costs among 1, 100 and 10,000 patterns, of which it matches one.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tripline_pattern::{Matcher, Pattern};
+use tripline_pattern::{Matcher, Pattern, Scratch};
 
 const EVENT: &str = r#"{"specversion": "1.0", "id": "2f7c", "source": "minio:s3..photos",
  "type": "com.amazonaws.s3.ObjectCreated:Put", "subject": "in/0042.jpg", "time": "2026-01-31T23:59:59.123Z",
@@ -26,11 +26,11 @@ fn matching(criterion: &mut Criterion) {
         for count in [1, 100, 10_000] {
             let mut matcher = Matcher::new();
             for n in 0..count {
-                matcher.install(n, Pattern::parse(&pattern(n)).expect("a valid pattern"));
+                matcher.install(n, &Pattern::parse(&pattern(n)).expect("a valid pattern"));
             }
-            let mut out = Vec::new();
+            let (mut out, mut scratch) = (Vec::new(), Scratch::default());
             group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-                bencher.iter(|| matcher.matches(EVENT.as_bytes(), &mut out));
+                bencher.iter(|| matcher.matches(EVENT.as_bytes(), &mut scratch, &mut out));
             });
             assert_eq!(out.len(), 1);
         }

@@ -8,34 +8,61 @@
 
 use std::collections::BTreeMap;
 
-use crate::observed::{Observed, ROOT};
+use crate::observed::{Array, Observed, ROOT, Scope};
 
 /// Most conditions of one scope that may have a choice between arrays.
 const AMBIGUOUS_MAX: usize = 8;
 /// Most scopes that are visited for one pattern, beyond one visit of each.
 const REVISITS_MAX: usize = 10_000;
 
-/// Whether every condition can be met so that all agree on the element of each array.
-///
-/// `met` holds, for each condition, the scopes in which it is met, ascending.
-pub(crate) fn consistent(observed: &Observed<'_>, met: &[Vec<usize>]) -> bool {
-    let visits = observed.scopes.len() + REVISITS_MAX;
-    let all: Vec<_> = (0..met.len()).collect();
-    Search { observed, met, visits }.inside(ROOT, &all)
+/// What is asked of one pattern's conditions. Its memory serves one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Consistency {
+    /// For each condition, the scopes in which it is met, ascending. Only the first [`Self::asked`] have a meaning.
+    met: Vec<Vec<u32>>,
+    asked: usize,
 }
 
-struct Search<'s, 'e> {
-    observed: &'s Observed<'e>,
-    met: &'s [Vec<usize>],
+impl Consistency {
+    /// Forgets all conditions.
+    pub(crate) fn begin(&mut self) {
+        self.asked = 0;
+    }
+
+    /// Adds a condition that is met in these scopes, ascending.
+    pub(crate) fn ask(&mut self, scopes: &[u32]) {
+        if self.asked == self.met.len() {
+            self.met.push(Vec::new());
+        }
+        self.met[self.asked].clear();
+        self.met[self.asked].extend_from_slice(scopes);
+        self.asked += 1;
+    }
+
+    /// Whether every condition can be met so that all agree on the element of each array.
+    pub(crate) fn holds(&self, observed: &Observed) -> bool {
+        // One condition agrees with itself.
+        if self.asked < 2 {
+            return self.met[..self.asked].iter().all(|met| !met.is_empty());
+        }
+        let visits = observed.scopes.len() + REVISITS_MAX;
+        let all: Vec<_> = (0..self.asked).collect();
+        Search { observed, met: &self.met[..self.asked], visits }.inside(ROOT, &all)
+    }
+}
+
+struct Search<'s> {
+    observed: &'s Observed,
+    met: &'s [Vec<u32>],
     visits: usize,
 }
 
 /// The conditions that an element of each array must meet.
-type Demands = BTreeMap<usize, Vec<usize>>;
+type Demands = BTreeMap<u32, Vec<usize>>;
 
-impl Search<'_, '_> {
+impl Search<'_> {
     /// Whether all these conditions can be met inside this scope.
-    fn inside(&mut self, scope: usize, conditions: &[usize]) -> bool {
+    fn inside(&mut self, scope: u32, conditions: &[usize]) -> bool {
         let Some(left) = self.visits.checked_sub(1) else { return true };
         self.visits = left;
         let mut demands = Demands::new();
@@ -54,7 +81,7 @@ impl Search<'_, '_> {
     }
 
     /// Tries the arrays that each of the remaining conditions could be met in.
-    fn assign(&mut self, ambiguous: &[(usize, Vec<usize>)], demands: &mut Demands) -> bool {
+    fn assign(&mut self, ambiguous: &[(usize, Vec<u32>)], demands: &mut Demands) -> bool {
         let Some(((condition, arrays), rest)) = ambiguous.split_first() else {
             return demands.iter().all(|(&array, conditions)| self.some_element(array, conditions));
         };
@@ -69,44 +96,44 @@ impl Search<'_, '_> {
     }
 
     /// Whether one element of the array meets all these conditions.
-    fn some_element(&mut self, array: usize, conditions: &[usize]) -> bool {
+    fn some_element(&mut self, array: u32, conditions: &[usize]) -> bool {
         let Some(&rarest) = conditions.iter().min_by_key(|&&c| self.met[c].len()) else {
             return true;
         };
-        let bounds = self.observed.arrays[array];
+        let bounds = self.array(array);
         let mut from = bounds.first;
         while let Some(hit) = self.next_hit(rarest, from, bounds.end) {
             let element = self.element_around(hit, array);
             if self.inside(element, conditions) {
                 return true;
             }
-            from = self.observed.scopes[element].end;
+            from = self.scope(element).end;
         }
         false
     }
 
     /// The arrays directly in a scope inside which the condition is met.
-    fn arrays_inside(&self, scope: usize, condition: usize) -> Vec<usize> {
+    fn arrays_inside(&self, scope: u32, condition: usize) -> Vec<u32> {
         let mut arrays = Vec::new();
         let mut from = scope + 1;
-        while let Some(hit) = self.next_hit(condition, from, self.observed.scopes[scope].end) {
+        while let Some(hit) = self.next_hit(condition, from, self.scope(scope).end) {
             let array = self.array_around(hit, scope);
             arrays.push(array);
-            from = self.observed.arrays[array].end;
+            from = self.array(array).end;
         }
         arrays
     }
 
-    fn next_hit(&self, condition: usize, from: usize, end: usize) -> Option<usize> {
+    fn next_hit(&self, condition: usize, from: u32, end: u32) -> Option<u32> {
         let met = &self.met[condition];
         met.get(met.partition_point(|&scope| scope < from)).copied().filter(|&scope| scope < end)
     }
 
     /// The array directly in `outer` that `inner` stands in.
-    fn array_around(&self, mut inner: usize, outer: usize) -> usize {
+    fn array_around(&self, mut inner: u32, outer: u32) -> u32 {
         loop {
-            let array = self.observed.scopes[inner].array;
-            let parent = self.observed.arrays[array].parent;
+            let array = self.scope(inner).array;
+            let parent = self.array(array).parent;
             if parent == outer {
                 return array;
             }
@@ -115,10 +142,18 @@ impl Search<'_, '_> {
     }
 
     /// The element of `array` that `inner` is, or stands in.
-    fn element_around(&self, mut inner: usize, array: usize) -> usize {
-        while self.observed.scopes[inner].array != array {
-            inner = self.observed.arrays[self.observed.scopes[inner].array].parent;
+    fn element_around(&self, mut inner: u32, array: u32) -> u32 {
+        while self.scope(inner).array != array {
+            inner = self.array(self.scope(inner).array).parent;
         }
         inner
+    }
+
+    fn scope(&self, scope: u32) -> Scope {
+        self.observed.scopes[scope as usize]
+    }
+
+    fn array(&self, array: u32) -> Array {
+        self.observed.arrays[array as usize]
     }
 }

@@ -12,31 +12,66 @@ const EXPONENT_MAX: i64 = 1_000_000_000;
 ///
 /// `None` when the exponent is beyond a thousand million: such a number equals nothing that a pattern can hold.
 pub(crate) fn canonical(number: &str) -> Option<Box<str>> {
-    let (sign, unsigned) = match number.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", number),
+    let mut text = Vec::with_capacity(number.len() + 2);
+    canonical_into(number, &mut text).then(|| String::from_utf8_lossy(&text).into())
+}
+
+/// Appends the canonical text of a number, unless [`canonical`] has none.
+pub(crate) fn canonical_into(number: &str, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let done = digits_and_exponent(number.as_bytes(), out).is_some();
+    if !done {
+        out.truncate(start);
+    }
+    done
+}
+
+fn digits_and_exponent(number: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (negative, unsigned) = match number {
+        [b'-', rest @ ..] => (true, rest),
+        all => (false, all),
     };
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = [whole, fraction].concat();
-    let significant = digits.trim_start_matches('0');
-    let trimmed = significant.trim_end_matches('0');
-    if trimmed.is_empty() {
-        return Some("0".into());
+    let len = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
+    let (mantissa, exponent) = unsigned.split_at(len.unwrap_or(unsigned.len()));
+    if negative {
+        out.push(b'-');
+    }
+    let first = out.len();
+    let (mut in_fraction, mut shift) = (false, 0_i64);
+    for &byte in mantissa {
+        match byte {
+            b'.' if !in_fraction => in_fraction = true,
+            b'0'..=b'9' => {
+                shift += i64::from(in_fraction);
+                if byte != b'0' || out.len() > first {
+                    out.push(byte);
+                }
+            }
+            _ => return None,
+        }
+    }
+    while out.len() > first && out.last() == Some(&b'0') {
+        out.pop();
+        shift -= 1;
+    }
+    if out.len() == first {
+        out.truncate(first - usize::from(negative));
+        out.push(b'0');
+        return (!mantissa.is_empty()).then_some(());
     }
     let given: i64 = match exponent {
-        Some(text) => text.parse().ok()?,
-        None => 0,
+        [] => 0,
+        [_, digits @ ..] => std::str::from_utf8(digits).ok()?.parse().ok()?,
     };
-    let zeros = i64::try_from(significant.len() - trimmed.len()).ok()?;
-    let shift = i64::try_from(fraction.len()).ok()?;
     if given.unsigned_abs() > EXPONENT_MAX.unsigned_abs() {
         return None;
     }
-    Some(format!("{sign}{trimmed}e{}", given - shift + zeros).into())
+    out.push(b'e');
+    match u8::try_from(given - shift) {
+        Ok(digit @ 0..=9) => out.push(b'0' + digit),
+        _ => out.extend_from_slice((given - shift).to_string().as_bytes()),
+    }
+    Some(())
 }
 
 /// Most digits that a number is written out with.

@@ -45,20 +45,23 @@ pub enum EventError {
     /// JSON, but not an object.
     #[error("an event is a JSON object")]
     NotAnObject,
+    /// Four GiB or more.
+    #[error("an event is smaller than 4 GiB")]
+    TooLarge,
 }
 
 impl Classify for EventError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed(_) => ErrorKind::Malformed,
-            Self::NotAnObject => ErrorKind::Invalid,
+            Self::NotAnObject | Self::TooLarge => ErrorKind::Invalid,
         }
     }
 
     fn code(&self) -> Cow<'static, str> {
         match self {
             Self::Malformed(_) => "malformed-json".into(),
-            Self::NotAnObject => "invalid-event".into(),
+            Self::NotAnObject | Self::TooLarge => "invalid-event".into(),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use crate::error::EventError;
 use crate::observed::Observed;
 use crate::operator::{Bound, Exception, Interval, Operator};
-use crate::paths::Node;
+use crate::paths::Paths;
 use crate::pattern::{Branch, Condition, Pattern};
 use crate::scalar::Scalar;
-use crate::{decimal, fold};
+use crate::{decimal, fold, scan};
 
 /// Most ways to match that are told.
 const WAYS_TOLD_MAX: usize = 16;
@@ -73,6 +73,7 @@ impl Pattern {
     /// # Errors
     /// When the event is not a JSON object.
     pub fn explain(&self, event_json: &[u8]) -> Result<Explanation, EventError> {
+        scan::check(event_json)?;
         let ways = self.branches.iter().take(WAYS_TOLD_MAX).map(|branch| way(branch, event_json));
         let ways = ways.collect::<Result<Vec<_>, _>>()?;
         let told = ways.iter().any(|way| way.matches);
@@ -83,19 +84,14 @@ impl Pattern {
 }
 
 fn way(branch: &Branch, event_json: &[u8]) -> Result<Way, EventError> {
-    let mut wanted = Node::default();
-    for (id, path) in branch.keys().enumerate() {
-        wanted.want(path, id);
-    }
-    let observed = Observed::read(event_json, &wanted)?;
-    let fields: Vec<_> = branch
-        .iter()
-        .enumerate()
-        .map(|(id, (path, condition))| {
-            let values: Vec<_> = observed.of(id).iter().map(|found| &found.value).collect();
-            field(path, condition, &values)
-        })
-        .collect();
+    let (mut paths, mut observed) = (Paths::default(), Observed::default());
+    let ids: Vec<_> = (0..).zip(branch.keys()).map(|(id, path)| paths.want(path, || id)).collect();
+    observed.read(event_json, &paths)?;
+    let fields = ids.into_iter().zip(branch).map(|(id, (path, condition))| {
+        let values: Vec<_> = observed.of(id, event_json).map(|(_, value)| value).collect();
+        field(path, condition, &values.iter().collect::<Vec<_>>())
+    });
+    let fields: Vec<_> = fields.collect();
     let matches = Pattern { branches: vec![branch.clone()] }.is_match(event_json)?;
     let apart = !matches && fields.iter().all(|field| field.met);
     Ok(Way { matches, fields, apart })
@@ -158,12 +154,12 @@ fn closest(condition: &Condition, values: &[&Scalar<'_>]) -> Option<String> {
                 ));
             }
             (Scalar::Text(text), Scalar::Number(number))
-                if decimal::canonical(text.trim()).as_ref() == Some(number) =>
+                if decimal::canonical(text.trim()).as_deref() == Some(number.as_ref()) =>
             {
                 return Some(format!("{exact} is a number, and the event has a string"));
             }
             (Scalar::Number(number), Scalar::Text(text))
-                if decimal::canonical(text.trim()).as_ref() == Some(number) =>
+                if decimal::canonical(text.trim()).as_deref() == Some(number.as_ref()) =>
             {
                 return Some(format!("{exact} is a string, and the event has a number"));
             }

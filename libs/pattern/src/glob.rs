@@ -3,14 +3,14 @@
 use std::fmt;
 
 /// A text with gaps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Glob {
     /// What stands between the gaps, in order: at least one piece; the first and the last may be empty.
     pieces: Box<[Box<str>]>,
 }
 
 /// Why a text is no wildcard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wrong {
     /// Two stars in a row.
     Repeated,
@@ -43,6 +43,15 @@ impl Glob {
     /// How many pieces it has: each is looked for.
     pub(crate) fn len(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// The first and the last piece.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        match &*self.pieces {
+            [] => ("", ""),
+            [only] => (only, only),
+            [first, .., last] => (first, last),
+        }
     }
 
     /// Whether the whole text is of this form. Takes time linear in the text: each piece is taken where it stands first.

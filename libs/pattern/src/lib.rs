@@ -32,11 +32,14 @@
 //! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
 //! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
 
+mod blocks;
+mod conditions;
 mod consistency;
 mod decimal;
 mod error;
 mod explain;
 mod fold;
+mod gate;
 mod glob;
 mod matcher;
 mod network;
@@ -45,12 +48,16 @@ mod operator;
 mod parse;
 mod paths;
 mod pattern;
+mod rows;
 mod scalar;
 mod scan;
+mod table;
+mod terms;
+mod tree;
 
 pub use error::{Error, EventError};
 pub use explain::{Explanation, Field, Tried, Way};
-pub use matcher::Matcher;
+pub use matcher::{Matcher, Scratch};
 pub use pattern::Pattern;
 
 /// What a pattern, and an event's nesting, may measure.

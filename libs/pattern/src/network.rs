@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// A network of IP addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Network {
     /// Its first bits are those of every address in it.
     address: IpAddr,
@@ -22,6 +22,14 @@ impl Network {
         let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
         let width = if address.is_ipv4() { 32 } else { 128 };
         (bits < width).then_some(Self { address, bits })
+    }
+
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub(crate) fn bits(&self) -> u32 {
+        self.bits
     }
 
     /// Whether the text is an address of this network. One of IPv4 that is written as of IPv6 counts as what it is.

@@ -1,139 +1,335 @@
-//! What an event holds at the wanted paths, gathered in one pass.
+//! What an event holds at the wanted paths, gathered in one pass that skips all else.
+//!
+//! The pass finds its way by quotes and brackets; it does not check that the text is JSON where nothing is wanted. See
+//! [`crate::scan::check`] for texts that nobody has checked before.
 
+use crate::blocks::{self, Quoted};
+use crate::decimal;
 use crate::error::EventError;
 use crate::limits::EVENT_ARRAYS_MAX;
-use crate::paths::{FieldId, Node};
+use crate::paths::{FieldId, Paths, Place};
 use crate::scalar::Scalar;
-use crate::scan::{Malformed, Scanner, Start};
+use crate::scan;
 
 /// The scope of values that stand in no array of objects.
-pub(crate) const ROOT: usize = 0;
+pub(crate) const ROOT: u32 = 0;
 
-/// The values at the wanted paths, and the arrays they stand in.
-#[derive(Debug)]
-pub(crate) struct Observed<'e> {
-    /// Sorted by field.
-    pub(crate) values: Vec<Occurrence<'e>>,
+/// The values at the wanted paths, and the arrays they stand in. Its memory serves one event after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    pub(crate) values: Vec<Value>,
     /// One for each element of an array that is an object or an array, and a first one for the event. They are numbered
     /// as they begin, so that those inside any one of them follow it.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) arrays: Vec<Array>,
+    /// Texts that are not in the event as they are: without escapes, and numbers in canonical form.
+    made: Vec<u8>,
 }
 
 /// One value at a wanted path.
-#[derive(Debug)]
-pub(crate) struct Occurrence<'e> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value {
     pub(crate) field: FieldId,
     /// The innermost array element around it.
-    pub(crate) scope: usize,
-    pub(crate) value: Scalar<'e>,
+    pub(crate) scope: u32,
+    pub(crate) kind: Kind,
+    made: bool,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    /// A number that no pattern can hold.
+    Immeasurable,
+    True,
+    False,
+    Null,
 }
 
 /// An array element that is an object or an array.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope {
     /// The array it is an element of; of no meaning for [`ROOT`].
-    pub(crate) array: usize,
+    pub(crate) array: u32,
     /// The first scope that is not inside this one.
-    pub(crate) end: usize,
+    pub(crate) end: u32,
 }
 
 /// An array on a wanted path.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Array {
     /// The scope it stands in.
-    pub(crate) parent: usize,
+    pub(crate) parent: u32,
     /// The first scope in it.
-    pub(crate) first: usize,
+    pub(crate) first: u32,
     /// The first scope after it.
-    pub(crate) end: usize,
+    pub(crate) end: u32,
 }
 
-impl<'e> Observed<'e> {
-    pub(crate) fn read(event: &'e [u8], wanted: &Node) -> Result<Self, EventError> {
-        let text =
-            std::str::from_utf8(event).map_err(|e| EventError::Malformed(e.valid_up_to()))?;
-        let observed = Self {
-            values: Vec::with_capacity(16),
-            scopes: vec![Scope { array: usize::MAX, end: 1 }],
-            arrays: Vec::new(),
-        };
-        let mut reader = Reader { scanner: Scanner::new(text), observed };
-        reader.event(wanted)?;
-        let mut observed = reader.observed;
-        observed.scopes[ROOT].end = observed.scopes.len();
-        observed.values.sort_unstable_by_key(|occurrence| occurrence.field);
-        Ok(observed)
-    }
-
-    /// The values of one field.
-    pub(crate) fn of(&self, field: FieldId) -> &[Occurrence<'e>] {
-        let start = self.values.partition_point(|occurrence| occurrence.field < field);
-        let len = self.values[start..].partition_point(|occurrence| occurrence.field == field);
-        &self.values[start..start + len]
-    }
-}
-
-struct Reader<'e> {
-    scanner: Scanner<'e>,
-    observed: Observed<'e>,
-}
-
-impl Reader<'_> {
-    fn event(&mut self, wanted: &Node) -> Result<(), EventError> {
-        let malformed = |Malformed(at)| EventError::Malformed(at);
-        match self.scanner.value().map_err(malformed)? {
-            Start::Object => self.object(wanted, ROOT, 0).map_err(malformed)?,
-            Start::Array | Start::Scalar(_) => return Err(EventError::NotAnObject),
+impl Observed {
+    /// Reads an event, in place of the one before.
+    pub(crate) fn read(&mut self, event: &[u8], paths: &Paths) -> Result<(), EventError> {
+        self.values.clear();
+        self.scopes.clear();
+        self.arrays.clear();
+        self.made.clear();
+        self.scopes.push(Scope { array: u32::MAX, end: 1 });
+        if u32::try_from(event.len()).is_err() {
+            return Err(EventError::TooLarge);
         }
-        self.scanner.end().map_err(malformed)
-    }
-
-    /// Recursion is as deep as the wanted paths are long, and as the arrays around a value are many.
-    fn object(&mut self, node: &Node, scope: usize, arrays: usize) -> Result<(), Malformed> {
-        let mut first = true;
-        while let Some(key) = self.scanner.key(first)? {
-            first = false;
-            match node.descend(&key) {
-                Some(child) => self.value(child, scope, arrays)?,
-                None => self.scanner.skip()?,
-            }
+        let mut reader = Reader { event, at: 0, paths, observed: self };
+        let read = reader.event();
+        let at = reader.at;
+        match read {
+            Ok(()) => {}
+            Err(Fault::Malformed) => return Err(EventError::Malformed(at)),
+            Err(Fault::NotAnObject) => return Err(EventError::NotAnObject),
         }
+        self.scopes[0].end = count(&self.scopes);
         Ok(())
     }
 
-    fn value(&mut self, node: &Node, scope: usize, arrays: usize) -> Result<(), Malformed> {
-        match self.scanner.value()? {
-            Start::Object => self.object(node, scope, arrays),
-            Start::Array => self.array(node, scope, arrays + 1),
-            Start::Scalar(value) => {
-                if let Some(field) = node.field() {
-                    self.observed.values.push(Occurrence { field, scope, value });
+    /// Whether a value stands in an element of an array that is an object or an array.
+    pub(crate) fn has_scopes(&self) -> bool {
+        self.scopes.len() > 1
+    }
+
+    /// The text of a value, or the canonical form of a number.
+    #[inline]
+    pub(crate) fn bytes<'v>(&'v self, value: &Value, event: &'v [u8]) -> &'v [u8] {
+        let from = if value.made { &self.made } else { event };
+        &from[value.start..value.end]
+    }
+
+    pub(crate) fn scalar<'v>(&'v self, value: &Value, event: &'v [u8]) -> Scalar<'v> {
+        match value.kind {
+            Kind::Text => Scalar::Text(String::from_utf8_lossy(self.bytes(value, event))),
+            Kind::Number => {
+                // The canonical form is ASCII.
+                Scalar::Number(String::from_utf8_lossy(self.bytes(value, event)))
+            }
+            Kind::Immeasurable => Scalar::Immeasurable,
+            Kind::True => Scalar::Bool(true),
+            Kind::False => Scalar::Bool(false),
+            Kind::Null => Scalar::Null,
+        }
+    }
+
+    /// The values of one field, in the event's order.
+    pub(crate) fn of<'v>(
+        &'v self,
+        field: FieldId,
+        event: &'v [u8],
+    ) -> impl Iterator<Item = (u32, Scalar<'v>)> {
+        let values = self.values.iter().filter(move |value| value.field == field);
+        values.map(|value| (value.scope, self.scalar(value, event)))
+    }
+}
+
+/// There are fewer of anything in an event than it has bytes, and these are counted in 32 bits.
+fn count<T>(all: &[T]) -> u32 {
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
+}
+
+enum Fault {
+    Malformed,
+    NotAnObject,
+}
+
+struct Reader<'r, 'e> {
+    event: &'e [u8],
+    at: usize,
+    paths: &'r Paths,
+    observed: &'r mut Observed,
+}
+
+type Result<T, E = Fault> = std::result::Result<T, E>;
+
+impl<'e> Reader<'_, 'e> {
+    fn event(&mut self) -> Result<()> {
+        match self.peek()? {
+            b'{' => self.object(Paths::ROOT, ROOT, 0),
+            _ => Err(Fault::NotAnObject),
+        }
+    }
+
+    /// Reads an object that begins here. Recursion is as deep as the wanted paths are long, and as the arrays around a
+    /// value are many.
+    fn object(&mut self, place: Place, scope: u32, arrays: usize) -> Result<()> {
+        self.at += 1;
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if self.peek()? != b'"' {
+                return Err(Fault::Malformed);
+            }
+            let child = self.key(place)?;
+            if self.peek()? != b':' {
+                return Err(Fault::Malformed);
+            }
+            self.at += 1;
+            match child {
+                Some(child) => self.value(child, scope, arrays)?,
+                None => self.skip()?,
+            }
+            if !self.another(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes over what parts a member or element from the next; false behind the last one.
+    #[inline]
+    fn another(&mut self, closer: u8) -> Result<bool> {
+        let next = self.peek()?;
+        if next != b',' && next != closer {
+            return Err(Fault::Malformed);
+        }
+        self.at += 1;
+        Ok(next == b',')
+    }
+
+    /// Reads a key; the place that it leads to, if a wanted path does.
+    #[inline]
+    fn key(&mut self, place: Place) -> Result<Option<Place>> {
+        let start = self.at + 1;
+        let Quoted { end, escaped, has_stop } = self.string()?;
+        let key = &self.event[start..end];
+        if !escaped {
+            return Ok(self.paths.descend(place, key, has_stop));
+        }
+        let mut unescaped = Vec::new();
+        scan::unescape(key, &mut unescaped).map_err(|_| Fault::Malformed)?;
+        Ok(self.paths.descend(place, &unescaped, true))
+    }
+
+    fn value(&mut self, place: Place, scope: u32, arrays: usize) -> Result<()> {
+        match self.peek()? {
+            b'{' if self.paths.leads_on(place) => self.object(place, scope, arrays),
+            b'{' => self.skip(),
+            b'[' => self.array(place, scope, arrays + 1),
+            _ => match self.paths.field(place) {
+                Some(field) => self.scalar(field, scope),
+                None => self.skip(),
+            },
+        }
+    }
+
+    fn array(&mut self, place: Place, parent: u32, arrays: usize) -> Result<()> {
+        self.at += 1;
+        let array = count(&self.observed.arrays);
+        let next = count(&self.observed.scopes);
+        self.observed.arrays.push(Array { parent, first: next, end: next });
+        if self.peek()? == b']' {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            if arrays > EVENT_ARRAYS_MAX {
+                self.skip()?;
+            } else if matches!(self.peek()?, b'{' | b'[') {
+                let scope = count(&self.observed.scopes);
+                self.observed.scopes.push(Scope { array, end: scope });
+                self.value(place, scope, arrays)?;
+                self.observed.scopes[scope as usize].end = count(&self.observed.scopes);
+            } else {
+                self.value(place, parent, arrays)?;
+            }
+            if !self.another(b']')? {
+                break;
+            }
+        }
+        self.observed.arrays[array as usize].end = count(&self.observed.scopes);
+        Ok(())
+    }
+
+    fn scalar(&mut self, field: FieldId, scope: u32) -> Result<()> {
+        let mut value = Value { field, scope, kind: Kind::Text, made: false, start: 0, end: 0 };
+        if self.peek()? == b'"' {
+            value.start = self.at + 1;
+            let Quoted { end, escaped, .. } = self.string()?;
+            value.end = end;
+            if escaped {
+                let text = &self.event[value.start..value.end];
+                self.made(&mut value, |made| scan::unescape(text, made).is_ok())?;
+            }
+        } else {
+            let token = self.token()?;
+            value.kind = match token {
+                b"true" => Kind::True,
+                b"false" => Kind::False,
+                b"null" => Kind::Null,
+                _ => Kind::Number,
+            };
+            if value.kind == Kind::Number {
+                let number = std::str::from_utf8(token).map_err(|_| Fault::Malformed)?;
+                let mut measurable = true;
+                self.made(&mut value, |made| {
+                    measurable = decimal::canonical_into(number, made);
+                    true
+                })?;
+                if !measurable {
+                    value.kind = Kind::Immeasurable;
                 }
+            }
+        }
+        self.observed.values.push(value);
+        Ok(())
+    }
+
+    fn made(&mut self, value: &mut Value, make: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<()> {
+        let made = &mut self.observed.made;
+        value.start = made.len();
+        if !make(made) {
+            return Err(Fault::Malformed);
+        }
+        (value.end, value.made) = (made.len(), true);
+        Ok(())
+    }
+
+    fn skip(&mut self) -> Result<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' | b'[' => {
+                self.at = blocks::container(self.event, self.at).ok_or(Fault::Malformed)?;
                 Ok(())
             }
+            _ => self.token().map(|_| ()),
         }
     }
 
-    fn array(&mut self, node: &Node, parent: usize, arrays: usize) -> Result<(), Malformed> {
-        let array = self.observed.arrays.len();
-        let next = self.observed.scopes.len();
-        self.observed.arrays.push(Array { parent, first: next, end: next });
-        let mut first = true;
-        while self.scanner.element(first)? {
-            first = false;
-            if arrays > EVENT_ARRAYS_MAX {
-                self.scanner.skip()?;
-            } else if self.scanner.at_container() {
-                let scope = self.observed.scopes.len();
-                self.observed.scopes.push(Scope { array, end: scope });
-                self.value(node, scope, arrays)?;
-                self.observed.scopes[scope].end = self.observed.scopes.len();
-            } else {
-                self.value(node, parent, arrays)?;
+    /// A number or a literal.
+    fn token(&mut self) -> Result<&'e [u8]> {
+        let event = self.event;
+        let rest = &event[self.at..];
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
+        let len = rest.iter().position(ends).filter(|&len| len > 0).ok_or(Fault::Malformed)?;
+        self.at += len;
+        Ok(&rest[..len])
+    }
+
+    /// Reads a string that begins here.
+    #[inline]
+    fn string(&mut self) -> Result<Quoted> {
+        let quoted = blocks::string(self.event, self.at + 1).ok_or(Fault::Malformed)?;
+        self.at = quoted.end + 1;
+        Ok(quoted)
+    }
+
+    /// The next byte that is not white space; it is not passed over.
+    #[inline]
+    fn peek(&mut self) -> Result<u8> {
+        loop {
+            match self.event.get(self.at) {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                Some(&byte) => return Ok(byte),
+                None => return Err(Fault::Malformed),
             }
         }
-        self.observed.arrays[array].end = self.observed.scopes.len();
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::scalar::Scalar;
 
 /// One operator with its operand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operator {
     Prefix(Box<str>),
     Suffix(Box<str>),
@@ -24,7 +24,7 @@ pub(crate) enum Operator {
 }
 
 /// What a value must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Exception {
     /// One of these values. Sorted.
     Exact(Box<[Scalar<'static>]>),
@@ -33,14 +33,14 @@ pub(crate) enum Exception {
 }
 
 /// Numbers between two bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Interval {
     pub(crate) lower: Option<Bound>,
     pub(crate) upper: Option<Bound>,
 }
 
 /// Where an interval ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bound {
     /// In canonical form.
     pub(crate) number: Box<str>,
@@ -84,6 +84,12 @@ impl Exception {
 }
 
 impl Interval {
+    /// The number that is alone in it, if one is.
+    pub(crate) fn only(&self) -> Option<&str> {
+        let (Some(lower), Some(upper)) = (&self.lower, &self.upper) else { return None };
+        (lower == upper && lower.inclusive).then_some(&*lower.number)
+    }
+
     fn holds(&self, number: &str) -> bool {
         let fits = |bound: &Option<Bound>, outside: Ordering| {
             bound.as_ref().is_none_or(|bound| match decimal::order(number, &bound.number) {

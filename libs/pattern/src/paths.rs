@@ -1,55 +1,143 @@
 //! Which paths of an event any pattern asks for.
 
-use std::collections::HashMap;
+use crate::rows::Rows;
+use crate::table::{Hashing, Table};
 
 /// Stands for one path, while any pattern asks for it.
-pub(crate) type FieldId = usize;
-
+pub(crate) type FieldId = u32;
 /// One place in the tree of wanted paths.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Node {
-    children: HashMap<Box<str>, Self>,
-    field: Option<FieldId>,
+pub(crate) type Place = u32;
+
+/// No field ends at this place.
+const NONE: FieldId = FieldId::MAX;
+
+/// The tree of wanted paths.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    places: Rows<Step>,
+    by_name: Table,
+    hashing: Hashing,
 }
 
-impl Node {
+#[derive(Clone, Debug, Default)]
+struct Step {
+    /// A bit for each name below, so that most other names are told without looking further.
+    filter: u64,
+    parent: Place,
+    field: FieldId,
+    children: u32,
+    name: Box<[u8]>,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let mut places = Rows::default();
+        places.insert(Step { field: NONE, ..Step::default() });
+        Self { places, by_name: Table::default(), hashing: Hashing::default() }
+    }
+}
+
+impl Paths {
+    /// Where every path begins.
+    pub(crate) const ROOT: Place = 0;
+
     /// The place below, by a key as it stands in an event: a full stop in it parts names.
-    pub(crate) fn descend(&self, key: &str) -> Option<&Self> {
-        key.split('.').try_fold(self, |node, name| node.children.get(name))
+    #[inline]
+    pub(crate) fn descend(&self, place: Place, key: &[u8], has_stop: bool) -> Option<Place> {
+        if has_stop {
+            return key
+                .split(|&byte| byte == b'.')
+                .try_fold(place, |place, name| self.child(place, name));
+        }
+        self.child(place, key)
+    }
+
+    #[inline]
+    fn child(&self, place: Place, name: &[u8]) -> Option<Place> {
+        if self.places[place].filter & filter_bit(name) == 0 {
+            return None;
+        }
+        self.by_name.find(self.hash(place, name), |other| {
+            let other = &self.places[other];
+            other.parent == place && *other.name == *name
+        })
     }
 
     /// The field whose path ends here.
-    pub(crate) fn field(&self) -> Option<FieldId> {
-        self.field
+    #[inline]
+    pub(crate) fn field(&self, place: Place) -> Option<FieldId> {
+        Some(self.places[place].field).filter(|&field| field != NONE)
     }
 
-    /// The field at the end of `path`, which becomes `fresh` if the path was not wanted before.
-    pub(crate) fn want(&mut self, path: &str, fresh: FieldId) -> FieldId {
-        let mut node = self;
+    /// Whether any wanted path leads on from here.
+    #[inline]
+    pub(crate) fn leads_on(&self, place: Place) -> bool {
+        self.places[place].children != 0
+    }
+
+    /// The place at the end of a path, its names joined by full stops, if a wanted path leads there.
+    pub(crate) fn find(&self, path: &str) -> Option<Place> {
+        self.descend(Self::ROOT, path.as_bytes(), true)
+    }
+
+    /// The field at the end of `path`, which `fresh` makes if the path was not wanted before.
+    pub(crate) fn want(&mut self, path: &str, fresh: impl FnOnce() -> FieldId) -> FieldId {
+        let mut place = Self::ROOT;
         for name in path.split('.') {
-            node = node.children.entry(name.into()).or_default();
+            place = self.child(place, name.as_bytes()).unwrap_or_else(|| self.add(place, name));
         }
-        *node.field.get_or_insert(fresh)
+        let step = &mut self.places[place];
+        if step.field == NONE {
+            step.field = fresh();
+        }
+        step.field
+    }
+
+    fn add(&mut self, parent: Place, name: &str) -> Place {
+        let step = Step { parent, field: NONE, name: name.as_bytes().into(), ..Step::default() };
+        let place = self.places.insert(step);
+        let Self { places, by_name, hashing } = self;
+        let hash = |place: Place| hash(hashing, places[place].parent, &places[place].name);
+        by_name.insert(hash(place), place, hash);
+        self.places[parent].filter |= filter_bit(name.as_bytes());
+        self.places[parent].children += 1;
+        place
     }
 
     /// Takes a wanted path away, and what led only there.
     pub(crate) fn forget(&mut self, path: &str) {
-        let (name, rest) = match path.split_once('.') {
-            Some((name, rest)) => (name, Some(rest)),
-            None => (path, None),
-        };
-        let Some(child) = self.children.get_mut(name) else { return };
-        match rest {
-            Some(rest) => child.forget(rest),
-            None => child.field = None,
+        let Some(mut place) = self.find(path) else { return };
+        self.places[place].field = NONE;
+        while place != Self::ROOT && !self.leads_on(place) && self.field(place).is_none() {
+            let hash = self.hash(self.places[place].parent, &self.places[place].name);
+            self.by_name.replace(hash, place, None);
+            let Step { parent, .. } = self.places.remove(place);
+            let above = &mut self.places[parent];
+            above.children -= 1;
+            if above.children == 0 {
+                above.filter = 0;
+            }
+            place = parent;
         }
-        if child.field.is_none() && child.children.is_empty() {
-            self.children.remove(name);
-        }
+    }
+
+    fn hash(&self, parent: Place, name: &[u8]) -> u64 {
+        hash(&self.hashing, parent, name)
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.children.is_empty()
+        self.by_name.is_empty() && self.places.len() == 1
     }
+}
+
+fn hash(hashing: &Hashing, parent: Place, name: &[u8]) -> u64 {
+    hashing.of_bytes(u64::from(parent), name)
+}
+
+#[inline]
+fn filter_bit(name: &[u8]) -> u64 {
+    let (first, last) = (name.first().copied(), name.last().copied());
+    let mixed = name.len() ^ usize::from(first.unwrap_or(0)) ^ usize::from(last.unwrap_or(0)) << 2;
+    1 << (mixed % 64)
 }

@@ -24,7 +24,7 @@ impl Pattern {
 }
 
 /// The alternatives for one field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Condition {
     /// Sorted, for look-up.
     pub(crate) exact: Vec<Scalar<'static>>,
@@ -43,10 +43,5 @@ impl Condition {
         self.present
             || self.exact.binary_search_by(|exact| (exact as &Scalar<'_>).cmp(value)).is_ok()
             || self.operators.iter().any(|operator| operator.admits(value))
-    }
-
-    /// Whether only the values in [`Self::exact`] fulfil it.
-    pub(crate) fn is_exact(&self) -> bool {
-        !self.present && !self.absent && self.operators.is_empty()
     }
 }

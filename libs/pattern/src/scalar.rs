@@ -9,7 +9,7 @@ use crate::decimal;
 pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
     /// In canonical form, so that equality is equality of the numbers.
-    Number(Box<str>),
+    Number(Cow<'a, str>),
     /// A number too great or too small to be computed with. No pattern holds one.
     Immeasurable,
     Bool(bool),
@@ -18,7 +18,8 @@ pub(crate) enum Scalar<'a> {
 
 impl<'a> Scalar<'a> {
     pub(crate) fn number(json: &str) -> Self {
-        decimal::canonical(json).map_or(Self::Immeasurable, Self::Number)
+        decimal::canonical(json)
+            .map_or(Self::Immeasurable, |text| Self::Number(text.into_string().into()))
     }
 
     pub(crate) fn text(&'a self) -> Option<&'a str> {
@@ -31,7 +32,7 @@ impl<'a> Scalar<'a> {
     pub(crate) fn into_owned(self) -> Scalar<'static> {
         match self {
             Self::Text(text) => Scalar::Text(text.into_owned().into()),
-            Self::Number(number) => Scalar::Number(number),
+            Self::Number(number) => Scalar::Number(number.into_owned().into()),
             Self::Immeasurable => Scalar::Immeasurable,
             Self::Bool(value) => Scalar::Bool(value),
             Self::Null => Scalar::Null,

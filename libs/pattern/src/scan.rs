@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::error::EventError;
 use crate::scalar::Scalar;
 
 /// The text is not JSON, at this byte.
@@ -29,6 +30,35 @@ pub(crate) struct Scanner<'t> {
 
 type Result<T> = std::result::Result<T, Malformed>;
 
+/// Whether a text is an event: a JSON object in UTF-8, and nothing behind it.
+pub(crate) fn check(event: &[u8]) -> std::result::Result<(), EventError> {
+    let text = std::str::from_utf8(event).map_err(|e| EventError::Malformed(e.valid_up_to()))?;
+    let malformed = |Malformed(at)| EventError::Malformed(at);
+    let mut scanner = Scanner::new(text);
+    let is_object = scanner.peek() == Some(b'{');
+    scanner.skip().and_then(|()| scanner.end()).map_err(malformed)?;
+    if is_object { Ok(()) } else { Err(EventError::NotAnObject) }
+}
+
+/// Appends what a string stands for, given what stands between its quotes.
+pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    let text = std::str::from_utf8(raw).map_err(|error| Malformed(error.valid_up_to()))?;
+    let mut scanner = Scanner::new(text);
+    loop {
+        let start = scanner.at;
+        scanner.plain();
+        out.extend_from_slice(&raw[start..scanner.at]);
+        match scanner.byte(scanner.at) {
+            None => return Ok(()),
+            Some(b'\\') => {
+                let unescaped = scanner.escape()?;
+                out.extend_from_slice(unescaped.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            Some(_) => return scanner.malformed(),
+        }
+    }
+}
+
 impl<'t> Scanner<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         Self { text, at: 0, open: Vec::new() }
@@ -38,11 +68,6 @@ impl<'t> Scanner<'t> {
     pub(crate) fn position(&mut self) -> usize {
         self.peek();
         self.at
-    }
-
-    /// Whether the next value is an object or an array.
-    pub(crate) fn at_container(&mut self) -> bool {
-        matches!(self.peek(), Some(b'{' | b'['))
     }
 
     /// The beginning of the next value. A container is then read with [`Self::key`] or [`Self::element`].
@@ -204,29 +229,17 @@ impl<'t> Scanner<'t> {
     }
 
     fn string(&mut self) -> Result<Cow<'t, str>> {
-        self.expect(b'"')?;
-        let mut start = self.at;
-        let mut unescaped = String::new();
-        loop {
-            self.plain();
-            let plain = &self.text[start..self.at];
-            match self.byte(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    if unescaped.is_empty() {
-                        return Ok(Cow::Borrowed(plain));
-                    }
-                    unescaped.push_str(plain);
-                    return Ok(Cow::Owned(unescaped));
-                }
-                Some(b'\\') => {
-                    unescaped.push_str(plain);
-                    unescaped.push(self.escape()?);
-                    start = self.at;
-                }
-                _ => return self.malformed(),
-            }
+        self.peek();
+        let start = self.at + 1;
+        self.skip_string()?;
+        let raw = &self.text[start..self.at - 1];
+        if !raw.contains('\\') {
+            return Ok(Cow::Borrowed(raw));
         }
+        let mut unescaped = Vec::with_capacity(raw.len());
+        unescape(raw.as_bytes(), &mut unescaped)?;
+        // Escapes in a text give a text.
+        Ok(Cow::Owned(String::from_utf8_lossy(&unescaped).into_owned()))
     }
 
     fn skip_string(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tripline_pattern::{Matcher, Pattern};
+use tripline_pattern::Pattern;
 
 #[derive(serde::Deserialize)]
 struct Case {
@@ -22,13 +22,10 @@ enum Verdict {
 
 fn verdict(case: &Case) -> Verdict {
     let Ok(pattern) = Pattern::parse(&case.pattern_raw) else { return Verdict::Invalid };
-    let mut matcher = Matcher::new();
-    matcher.install((), pattern);
-    let mut out = Vec::new();
-    match matcher.matches(case.event_raw.as_bytes(), &mut out) {
+    match pattern.is_match(case.event_raw.as_bytes()) {
         Err(_) => Verdict::Invalid,
-        Ok(()) if out.is_empty() => Verdict::Nomatch,
-        Ok(()) => Verdict::Match,
+        Ok(false) => Verdict::Nomatch,
+        Ok(true) => Verdict::Match,
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use tripline_kernel::Classify as _;
-use tripline_pattern::{Matcher, Pattern};
+use tripline_pattern::{Matcher, Pattern, Scratch};
 
 use crate::oracle::{self, Alternative, Json, Leaf, Meaning};
 
@@ -145,7 +145,7 @@ proptest! {
                 matcher.remove(key);
                 installed.remove(&key);
             } else {
-                matcher.install(key, Pattern::parse(&pattern.to_string()).unwrap());
+                matcher.install(key, &Pattern::parse(&pattern.to_string()).unwrap());
                 installed.insert(key, pattern);
             }
         }
@@ -155,7 +155,7 @@ proptest! {
             .map(|(&key, _)| key)
             .collect();
         let mut out = Vec::new();
-        matcher.matches(event.to_string().as_bytes(), &mut out).unwrap();
+        matcher.matches(event.to_string().as_bytes(), &mut Scratch::default(), &mut out).unwrap();
         prop_assert_eq!(out, expected);
     }
 
@@ -163,8 +163,8 @@ proptest! {
     fn no_text_panics(pattern in "[\\[\\]{}\":,a-b1.$ ]{0,40}", event in prop::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(pattern) = Pattern::parse(&pattern) {
             let mut matcher = Matcher::new();
-            matcher.install(0, pattern);
-            let _ = matcher.matches(&event, &mut Vec::new());
+            matcher.install(0, &pattern);
+            let _ = matcher.matches(&event, &mut Scratch::default(), &mut Vec::new());
         }
     }
 }

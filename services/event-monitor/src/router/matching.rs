@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use tripline_event::{Accepted, Origin, Subject, TriggerDefinition};
 use tripline_kernel::Uid;
-use tripline_pattern::{Matcher, Pattern};
+use tripline_pattern::{Matcher, Pattern, Scratch};
 
 /// The triggers in force, ready to be asked.
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub(crate) struct Matching {
     any_source: Group,
     by_source: HashMap<Uid, Group>,
     matched: Vec<Uid>,
+    scratch: Scratch,
 }
 
 struct Rule {
@@ -61,7 +62,7 @@ impl Matching {
         };
         match pattern {
             None => group.unconditional.push(trigger),
-            Some(pattern) => group.patterns.install(trigger, pattern),
+            Some(pattern) => group.patterns.install(trigger, &pattern),
         }
         self.rules.insert(trigger, Rule { revision, function, source });
         Ok(())
@@ -88,7 +89,11 @@ impl Matching {
         for group in [Some(&self.any_source), of_source].into_iter().flatten() {
             self.matched.clear();
             if !group.patterns.is_empty()
-                && let Err(error) = group.patterns.matches(accepted.event.json(), &mut self.matched)
+                && let Err(error) = group.patterns.matches(
+                    accepted.event.json(),
+                    &mut self.scratch,
+                    &mut self.matched,
+                )
             {
                 tracing::error!(%error, event = ?accepted.event, "an event in the log cannot be matched");
             }

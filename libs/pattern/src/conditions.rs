@@ -1,0 +1,241 @@
+//! The conditions of all patterns: each is a field with its alternatives, kept once, whoever asks.
+
+use std::sync::Arc;
+
+use crate::gate::{Class, Gated};
+use crate::observed::{Observed, ROOT};
+use crate::paths::FieldId;
+use crate::pattern::Condition;
+use crate::rows::Rows;
+use crate::table::{Hashing, Table};
+use crate::terms::{Hit, TermId, Terms};
+
+/// Stands for one condition: a term where that is all that is asked, else a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConditionId(u32);
+
+/// Set where a condition is a row.
+const ROW: u32 = 1 << 31;
+
+/// By what a condition is found to be met.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found<'c> {
+    /// By one of these terms.
+    ByTerms(&'c [TermId]),
+    /// By asking, where the field has a value: this is the term for that.
+    Asking(TermId),
+    /// By asking, always: that there is no value may be what is wanted.
+    AskingAlways,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conditions {
+    rows: Rows<Row>,
+    by_content: Table,
+    hashing: Hashing,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Row {
+    field: FieldId,
+    uses: u32,
+    content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Content {
+    AnyOf(Box<[TermId]>),
+    Asked { condition: Arc<Condition>, present: Option<TermId> },
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::AnyOf(Box::default())
+    }
+}
+
+impl Conditions {
+    /// What is asked of this path, in use once more.
+    pub(crate) fn acquire(
+        &mut self,
+        terms: &mut Terms,
+        path: &str,
+        asked: &Condition,
+    ) -> ConditionId {
+        let field = terms.want(path);
+        let content = match gated(asked) {
+            Some(gated) => {
+                let mut any = Vec::with_capacity(gated.len());
+                for gated in &gated {
+                    let term = terms.acquire(field, gated);
+                    // Two alternatives may mean the same: a text, and a wildcard without a star.
+                    match any.binary_search(&term) {
+                        Ok(_) => terms.release(term),
+                        Err(at) => any.insert(at, term),
+                    }
+                }
+                if let [only] = any[..] {
+                    return ConditionId(only);
+                }
+                Content::AnyOf(any.into())
+            }
+            None => {
+                let present = !asked.absent;
+                let present = present.then(|| terms.acquire(field, &Gated::present()));
+                Content::Asked { condition: Arc::new(asked.clone()), present }
+            }
+        };
+        self.row(terms, field, content)
+    }
+
+    fn row(&mut self, terms: &mut Terms, field: FieldId, content: Content) -> ConditionId {
+        let hash = self.hashing.of(&(field, &content));
+        let is = |row: u32| self.rows[row].field == field && self.rows[row].content == content;
+        if let Some(row) = self.by_content.find(hash, is) {
+            // It holds its field and terms already.
+            give_back(terms, field, &content);
+            self.rows[row].uses += 1;
+            return ConditionId(row | ROW);
+        }
+        let row = self.rows.insert(Row { field, uses: 1, content });
+        let Self { rows, by_content, hashing } = self;
+        by_content.insert(hash, row, |row| hashing.of(&(rows[row].field, &rows[row].content)));
+        ConditionId(row | ROW)
+    }
+
+    /// Uses a condition once less.
+    pub(crate) fn release(&mut self, terms: &mut Terms, id: ConditionId) {
+        let Some(row) = id.row() else {
+            let field = terms.field(id.0);
+            terms.release(id.0);
+            return terms.forget(field);
+        };
+        self.rows[row].uses -= 1;
+        if self.rows[row].uses == 0 {
+            let hash = self.hashing.of(&(self.rows[row].field, &self.rows[row].content));
+            self.by_content.replace(hash, row, None);
+            let Row { field, content, .. } = self.rows.remove(row);
+            give_back(terms, field, &content);
+        }
+    }
+
+    pub(crate) fn found<'c>(&'c self, id: &'c ConditionId) -> Found<'c> {
+        let Some(row) = id.row() else { return Found::ByTerms(std::slice::from_ref(&id.0)) };
+        match &self.rows[row].content {
+            Content::AnyOf(terms) => Found::ByTerms(terms),
+            Content::Asked { present: Some(present), .. } => Found::Asking(*present),
+            Content::Asked { present: None, .. } => Found::AskingAlways,
+        }
+    }
+
+    pub(crate) fn field(&self, terms: &Terms, id: ConditionId) -> FieldId {
+        id.row().map_or_else(|| terms.field(id.0), |row| self.rows[row].field)
+    }
+
+    /// Where in the order of a pattern's conditions this one stands: first what few events meet and costs least to find.
+    pub(crate) fn rank(&self, terms: &Terms, id: ConditionId) -> u8 {
+        match self.found(&id) {
+            Found::ByTerms([only]) => match terms.gate(*only).class {
+                Class::Text | Class::Number | Class::Literal => 0,
+                Class::Present => 3,
+                _ => 1,
+            },
+            Found::ByTerms(_) => 2,
+            Found::Asking(_) => 4,
+            Found::AskingAlways => 5,
+        }
+    }
+
+    /// Whether the event meets a condition, given that it fulfils one of the terms that it is found by.
+    pub(crate) fn is_met(&self, id: ConditionId, observed: &Observed, event: &[u8]) -> bool {
+        let Some(row) = id.row() else { return true };
+        let Row { field, content: Content::Asked { condition, .. }, .. } = &self.rows[row] else {
+            return true;
+        };
+        let mut values = observed.of(*field, event).peekable();
+        if values.peek().is_none() {
+            return condition.absent;
+        }
+        values.any(|(_, value)| condition.admits(&value))
+    }
+
+    /// The scopes in which the event meets a condition, ascending. `hits` are sorted.
+    pub(crate) fn scopes(
+        &self,
+        id: ConditionId,
+        hits: &[Hit],
+        observed: &Observed,
+        event: &[u8],
+        scopes: &mut Vec<u32>,
+    ) {
+        scopes.clear();
+        match id.row().map(|row| &self.rows[row]) {
+            None => of_term(hits, id.0, scopes),
+            Some(Row { content: Content::AnyOf(terms), .. }) => {
+                terms.iter().for_each(|&term| of_term(hits, term, scopes));
+            }
+            Some(Row { field, content: Content::Asked { condition, .. }, .. }) => {
+                let mut is_absent = true;
+                for (scope, value) in observed.of(*field, event) {
+                    is_absent = false;
+                    if condition.admits(&value) {
+                        scopes.push(scope);
+                    }
+                }
+                if is_absent && condition.absent {
+                    scopes.push(ROOT);
+                }
+            }
+        }
+        scopes.sort_unstable();
+        scopes.dedup();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_content.is_empty() && self.rows.len() == 0
+    }
+}
+
+fn of_term(hits: &[Hit], term: TermId, scopes: &mut Vec<u32>) {
+    let from = hits.partition_point(|hit| hit.term < term);
+    let of_term = hits[from..].iter().take_while(|hit| hit.term == term);
+    scopes.extend(of_term.map(|hit| hit.scope));
+}
+
+fn give_back(terms: &mut Terms, field: FieldId, content: &Content) {
+    match content {
+        Content::AnyOf(any) => any.iter().for_each(|&term| terms.release(term)),
+        Content::Asked { present, .. } => present.iter().for_each(|&term| terms.release(term)),
+    }
+    terms.forget(field);
+}
+
+/// The condition by terms alone, if that can be.
+fn gated(condition: &Condition) -> Option<Vec<Gated<'_>>> {
+    if condition.absent {
+        return None;
+    }
+    if condition.present {
+        return Some(vec![Gated::present()]);
+    }
+    // What no value equals is left out: it adds nothing.
+    let exact = condition.exact.iter().filter_map(Gated::exactly).map(Some);
+    exact.chain(condition.operators.iter().map(Gated::by)).collect()
+}
+
+impl ConditionId {
+    /// The condition that asks for just this.
+    pub(crate) fn of(term: TermId) -> Self {
+        Self(term)
+    }
+
+    fn row(self) -> Option<u32> {
+        (self.0 & ROW != 0).then_some(self.0 & !ROW)
+    }
+
+    /// The number that tells it from all others.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
