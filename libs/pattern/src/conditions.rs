@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::answers::{Answers, Seen};
 use crate::gate::{Class, Gated};
-use crate::observed::{Observed, ROOT};
+use crate::observed::ROOT;
 use crate::paths::FieldId;
 use crate::pattern::Condition;
 use crate::rows::Rows;
@@ -17,7 +18,7 @@ pub(crate) struct ConditionId(u32);
 /// Set where a condition is a row.
 const ROW: u32 = 1 << 31;
 
-/// By what a condition is found to be met.
+/// By what a condition is found to be met, or not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found<'c> {
     /// By one of these terms.
@@ -146,61 +147,61 @@ impl Conditions {
         }
     }
 
-    /// Whether the event meets a condition, given that it fulfils one of the terms that it is found by.
-    pub(crate) fn is_met(&self, id: ConditionId, observed: &Observed, event: &[u8]) -> bool {
-        let Some(row) = id.row() else { return true };
-        let Row { field, content: Content::Asked { condition, .. }, .. } = &self.rows[row] else {
-            return true;
-        };
-        let mut values = observed.of(*field, event).peekable();
-        if values.peek().is_none() {
-            return condition.absent;
-        }
-        values.any(|(_, value)| condition.admits(&value))
+    /// Whether a condition must be asked: else that one of its terms is fulfilled says all.
+    pub(crate) fn is_asked(&self, id: ConditionId) -> bool {
+        id.row().is_some_and(|row| matches!(self.rows[row].content, Content::Asked { .. }))
     }
 
     /// The scopes in which the event meets a condition, ascending. `hits` are sorted.
-    pub(crate) fn scopes(
+    pub(crate) fn scopes<'s>(
         &self,
         id: ConditionId,
         hits: &[Hit],
-        observed: &Observed,
-        event: &[u8],
-        scopes: &mut Vec<u32>,
-    ) {
-        scopes.clear();
-        match id.row().map(|row| &self.rows[row]) {
-            None => of_term(hits, id.0, scopes),
-            Some(Row { content: Content::AnyOf(terms), .. }) => {
-                terms.iter().for_each(|&term| of_term(hits, term, scopes));
-            }
+        event: Seen<'_>,
+        answers: &'s mut Answers,
+    ) -> &'s [u32] {
+        let Some(row) = id.row() else { return answers.of_terms(&[id.0], hits) };
+        match &self.rows[row].content {
+            Content::AnyOf(terms) => answers.of_terms(terms, hits),
+            Content::Asked { .. } => self.ask(id, event, answers),
+        }
+    }
+
+    /// The scopes in which the event meets a condition that must be asked, ascending.
+    pub(crate) fn ask<'s>(
+        &self,
+        id: ConditionId,
+        event: Seen<'_>,
+        answers: &'s mut Answers,
+    ) -> &'s [u32] {
+        let (field, condition) = match id.row().map(|row| &self.rows[row]) {
             Some(Row { field, content: Content::Asked { condition, .. }, .. }) => {
-                let mut is_absent = true;
-                for (scope, value) in observed.of(*field, event) {
-                    is_absent = false;
-                    if condition.admits(&value) {
-                        scopes.push(scope);
+                (*field, condition)
+            }
+            _ => return &[],
+        };
+        answers.of(id, |scopes| {
+            let mut is_absent = true;
+            for (scope, value) in event.observed.of(field, event.json) {
+                is_absent = false;
+                // A scope in which it is met already need not be asked again.
+                if scopes.last() != Some(&scope) && condition.admits(&value) {
+                    scopes.push(scope);
+                    if !event.observed.has_scopes() {
+                        break;
                     }
                 }
-                if is_absent && condition.absent {
-                    scopes.push(ROOT);
-                }
             }
-        }
-        scopes.sort_unstable();
-        scopes.dedup();
+            if is_absent && condition.absent {
+                scopes.push(ROOT);
+            }
+        })
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_content.is_empty() && self.rows.len() == 0
     }
-}
-
-fn of_term(hits: &[Hit], term: TermId, scopes: &mut Vec<u32>) {
-    let from = hits.partition_point(|hit| hit.term < term);
-    let of_term = hits[from..].iter().take_while(|hit| hit.term == term);
-    scopes.extend(of_term.map(|hit| hit.scope));
 }
 
 fn give_back(terms: &mut Terms, field: FieldId, content: &Content) {

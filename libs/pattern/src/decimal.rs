@@ -1,75 +1,88 @@
 //! Numbers as exact decimals.
 //!
-//! `f64` would call 9007199254740993 and 9007199254740992 equal, so numbers are compared by their canonical text.
-
-use std::borrow::Cow;
-use std::cmp::Ordering;
+//! `f64` would call 9007199254740993 and 9007199254740992 equal, so a number is compared by a form of all its digits: bytes
+//! whose order is that of the numbers. They are the sign; where the decimal point stands, four bytes; and the digits without
+//! zeros at either end. Those of a negative number are turned around, and end with a byte above all of them.
 
 /// Exponents beyond this are not computed with.
 const EXPONENT_MAX: i64 = 1_000_000_000;
+/// More digits are not computed with. With it, [`EXPONENT_MAX`] keeps the point within what four bytes hold.
+const DIGITS_MAX: usize = 1_000_000_000;
+const NEGATIVE: u8 = 1;
+const ZERO: u8 = 2;
+const POSITIVE: u8 = 3;
+const BEHIND_NEGATIVE: u8 = u8::MAX;
+/// Added to where the point stands, so that it is not negative.
+const POINT_BIAS: i64 = 1 << 31;
+const POINT_BYTES: usize = 4;
 
-/// The canonical text of a JSON number: equal numbers have equal texts, unequal ones do not.
+/// The form of a JSON number in which numbers are compared.
 ///
 /// `None` when the exponent is beyond a thousand million: such a number equals nothing that a pattern can hold.
-pub(crate) fn canonical(number: &str) -> Option<Box<str>> {
-    let mut text = Vec::with_capacity(number.len() + 2);
-    canonical_into(number, &mut text).then(|| String::from_utf8_lossy(&text).into())
+pub(crate) fn canonical(number: &str) -> Option<Box<[u8]>> {
+    let mut form = Vec::with_capacity(number.len() + 1 + POINT_BYTES);
+    canonical_into(number.as_bytes(), &mut form).then(|| form.into())
 }
 
-/// Appends the canonical text of a number, unless [`canonical`] has none.
-pub(crate) fn canonical_into(number: &str, out: &mut Vec<u8>) -> bool {
+/// Appends that form, unless there is none.
+pub(crate) fn canonical_into(number: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    let done = digits_and_exponent(number.as_bytes(), out).is_some();
+    let done = append(number, out).is_some();
     if !done {
         out.truncate(start);
     }
     done
 }
 
-fn digits_and_exponent(number: &[u8], out: &mut Vec<u8>) -> Option<()> {
+fn append(number: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (negative, unsigned) = match number {
         [b'-', rest @ ..] => (true, rest),
         all => (false, all),
     };
-    let len = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
-    let (mantissa, exponent) = unsigned.split_at(len.unwrap_or(unsigned.len()));
-    if negative {
-        out.push(b'-');
-    }
-    let first = out.len();
-    let (mut in_fraction, mut shift) = (false, 0_i64);
-    for &byte in mantissa {
+    let start = out.len();
+    let first = start + 1 + POINT_BYTES;
+    out.resize(first, 0);
+    // Digits before the point, less the zeros behind it: as if the first digit that counts stood behind it.
+    let (mut point, mut in_fraction, mut mantissa) = (0_i64, false, unsigned.len());
+    for (at, &byte) in unsigned.iter().enumerate() {
         match byte {
-            b'.' if !in_fraction => in_fraction = true,
+            b'0' if out.len() == first => point -= i64::from(in_fraction),
             b'0'..=b'9' => {
-                shift += i64::from(in_fraction);
-                if byte != b'0' || out.len() > first {
-                    out.push(byte);
-                }
+                point += i64::from(!in_fraction);
+                out.push(byte);
+            }
+            b'.' if !in_fraction => in_fraction = true,
+            b'e' | b'E' => {
+                mantissa = at;
+                break;
             }
             _ => return None,
         }
     }
     while out.len() > first && out.last() == Some(&b'0') {
         out.pop();
-        shift -= 1;
     }
     if out.len() == first {
-        out.truncate(first - usize::from(negative));
-        out.push(b'0');
-        return (!mantissa.is_empty()).then_some(());
+        out.truncate(start);
+        out.push(ZERO);
+        return (mantissa > 0).then_some(());
     }
-    let given: i64 = match exponent {
-        [] => 0,
-        [_, digits @ ..] => std::str::from_utf8(digits).ok()?.parse().ok()?,
-    };
-    if given.unsigned_abs() > EXPONENT_MAX.unsigned_abs() {
+    if let [_, digits @ ..] = &unsigned[mantissa..] {
+        let exponent: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        if exponent.unsigned_abs() > EXPONENT_MAX.unsigned_abs() {
+            return None;
+        }
+        point += exponent;
+    }
+    if unsigned.len() > DIGITS_MAX {
         return None;
     }
-    out.push(b'e');
-    match u8::try_from(given - shift) {
-        Ok(digit @ 0..=9) => out.push(b'0' + digit),
-        _ => out.extend_from_slice((given - shift).to_string().as_bytes()),
+    let biased = u32::try_from(point + POINT_BIAS).ok()?;
+    out[start] = if negative { NEGATIVE } else { POSITIVE };
+    out[start + 1..first].copy_from_slice(&biased.to_be_bytes());
+    if negative {
+        out[start + 1..].iter_mut().for_each(|byte| *byte = !*byte);
+        out.push(BEHIND_NEGATIVE);
     }
     Some(())
 }
@@ -77,73 +90,39 @@ fn digits_and_exponent(number: &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// Most digits that a number is written out with.
 const PLAIN_DIGITS_MAX: i64 = 21;
 
-/// A number in canonical form as people write it: without an exponent where that is not long.
-pub(crate) fn plain(canonical: &str) -> Cow<'_, str> {
-    let parts = Parts::of(canonical);
-    let (sign, digits) = (if parts.negative { "-" } else { "" }, parts.digits);
+/// A number as people write it: without an exponent where that is not long.
+pub(crate) fn plain(canonical: &[u8]) -> String {
+    let (sign, form) = match canonical {
+        [NEGATIVE, turned @ .., BEHIND_NEGATIVE] => {
+            ("-", turned.iter().map(|byte| !byte).collect::<Vec<_>>())
+        }
+        [POSITIVE, form @ ..] => ("", form.to_vec()),
+        _ => return "0".to_owned(),
+    };
+    let Some((point, digits)) = form.split_first_chunk::<POINT_BYTES>() else {
+        return "0".to_owned();
+    };
+    let (point, digits) =
+        (i64::from(u32::from_be_bytes(*point)) - POINT_BIAS, String::from_utf8_lossy(digits));
     let len = i64::try_from(digits.len()).unwrap_or(i64::MAX);
-    if digits.is_empty()
-        || !(-6..=PLAIN_DIGITS_MAX).contains(&parts.point)
-        || len > PLAIN_DIGITS_MAX
-    {
-        return canonical.into();
+    if !(-6..=PLAIN_DIGITS_MAX).contains(&point) || len > PLAIN_DIGITS_MAX {
+        return format!("{sign}{digits}e{}", point - len);
     }
     let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
-    match usize::try_from(parts.point) {
+    match usize::try_from(point) {
         Ok(point @ 1..) if point < digits.len() => {
-            format!("{sign}{}.{}", &digits[..point], &digits[point..]).into()
+            format!("{sign}{}.{}", &digits[..point], &digits[point..])
         }
-        Ok(1..) => format!("{sign}{digits}{}", zeros(parts.point - len)).into(),
-        _ => format!("{sign}0.{}{digits}", zeros(-parts.point)).into(),
-    }
-}
-
-/// The order of two numbers in canonical form.
-pub(crate) fn order(left: &str, right: &str) -> Ordering {
-    let (left, right) = (Parts::of(left), Parts::of(right));
-    match (left.negative, right.negative) {
-        (false, false) => left.magnitude(&right),
-        (true, true) => right.magnitude(&left),
-        (false, true) => Ordering::Greater,
-        (true, false) => Ordering::Less,
-    }
-}
-
-/// A number in canonical form, taken apart: ±0.digits × 10^point. Zero has no digits.
-struct Parts<'n> {
-    negative: bool,
-    digits: &'n str,
-    point: i64,
-}
-
-impl<'n> Parts<'n> {
-    fn of(canonical: &'n str) -> Self {
-        let unsigned = canonical.strip_prefix('-');
-        let negative = unsigned.is_some();
-        match unsigned.unwrap_or(canonical).split_once('e') {
-            Some((digits, exponent)) => {
-                let len = i64::try_from(digits.len()).unwrap_or(i64::MAX);
-                // Both are far from what an i64 holds.
-                let point = exponent.parse().unwrap_or(0_i64).saturating_add(len);
-                Self { negative, digits, point }
-            }
-            None => Self { negative, digits: "", point: i64::MIN },
-        }
-    }
-
-    /// The order of what stands behind the signs. Digits end with no zero, so the shorter of two that begin alike is less.
-    fn magnitude(&self, other: &Self) -> Ordering {
-        self.point.cmp(&other.point).then_with(|| self.digits.cmp(other.digits))
+        Ok(1..) => format!("{sign}{digits}{}", zeros(point - len)),
+        _ => format!("{sign}0.{}{digits}", zeros(-point)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Ordering;
-
     use proptest::prelude::*;
 
-    use super::{canonical, order, plain};
+    use super::{canonical, plain};
 
     #[test]
     fn spellings_of_one_number_are_equal() {
@@ -212,17 +191,17 @@ mod tests {
         for (at, left) in ascending.iter().enumerate() {
             for (other, right) in ascending.iter().enumerate() {
                 let (left, right) = (canonical(left).unwrap(), canonical(right).unwrap());
-                assert_eq!(order(&left, &right), at.cmp(&other), "{left} {right}");
+                assert_eq!(left.cmp(&right), at.cmp(&other), "{} {}", plain(&left), plain(&right));
             }
         }
-        assert_eq!(order(&canonical("-0").unwrap(), &canonical("0").unwrap()), Ordering::Equal);
+        assert_eq!(canonical("-0"), canonical("0"));
     }
 
     proptest! {
         #[test]
         fn the_order_is_that_of_integers(left in any::<i64>(), right in any::<i64>(), shift in 0_usize..20) {
             let written = |number: i64| canonical(&format!("{number}e-{shift}")).unwrap();
-            prop_assert_eq!(order(&written(left), &written(right)), left.cmp(&right));
+            prop_assert_eq!(written(left).cmp(&written(right)), left.cmp(&right));
         }
 
         #[test]

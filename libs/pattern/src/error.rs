@@ -45,8 +45,8 @@ pub enum EventError {
     /// JSON, but not an object.
     #[error("an event is a JSON object")]
     NotAnObject,
-    /// Four GiB or more.
-    #[error("an event is smaller than 4 GiB")]
+    /// Longer than [`EVENT_BYTES_MAX`](crate::limits::EVENT_BYTES_MAX).
+    #[error("an event has at most 64 MiB")]
     TooLarge,
 }
 

@@ -68,7 +68,7 @@ impl<'a> Gated<'a> {
     pub(crate) fn exactly(value: &'a Scalar<'static>) -> Option<Self> {
         Some(match value {
             Scalar::Text(text) => Self::plain(Class::Text, text.as_bytes().into()),
-            Scalar::Number(number) => Self::plain(Class::Number, number.as_bytes().into()),
+            Scalar::Number(number) => Self::plain(Class::Number, (&**number).into()),
             Scalar::Bool(true) => Self::plain(Class::Literal, literal(Kind::True).into()),
             Scalar::Bool(false) => Self::plain(Class::Literal, literal(Kind::False).into()),
             Scalar::Null => Self::plain(Class::Literal, literal(Kind::Null).into()),
@@ -102,7 +102,7 @@ impl<'a> Gated<'a> {
             }
             Operator::Numeric(interval) => {
                 let number = interval.only()?;
-                Self::plain(Class::Number, number.as_bytes().into())
+                Self::plain(Class::Number, number.into())
             }
             Operator::Cidr(network) => {
                 let (class, mut key) = address(network.address());

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use memchr::memmem;
+
+use crate::bytes;
+
 /// A text with gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Glob {
@@ -61,13 +65,33 @@ impl Glob {
             [only] => text == &**only,
             [first, middle @ .., last] => {
                 let Some(rest) = text.strip_prefix(&**first) else { return false };
-                let after = middle.iter().try_fold(rest, |rest, piece| {
-                    rest.find(&**piece).map(|at| &rest[at + piece.len()..])
+                let after = middle.iter().try_fold(rest.as_bytes(), |rest, piece| {
+                    find(rest, piece.as_bytes()).map(|at| &rest[at + piece.len()..])
                 });
-                after.is_some_and(|rest| rest.ends_with(&**last))
+                after.is_some_and(|rest| rest.ends_with(last.as_bytes()))
             }
         }
     }
+}
+
+/// Texts up to this length are searched without preparation.
+const SHORT_TEXT_BYTES: usize = 64;
+
+/// Where a piece, which is not empty, stands first.
+fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
+    if text.len() > SHORT_TEXT_BYTES {
+        return memmem::find(text, piece);
+    }
+    let first = piece.first()?;
+    let (mut at, last) = (0, text.len().checked_sub(piece.len())?);
+    while at <= last {
+        at += text[at..=last].iter().position(|byte| byte == first)?;
+        if bytes::same(&text[at..at + piece.len()], piece) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
 }
 
 /// As it is written in a pattern.

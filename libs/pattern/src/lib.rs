@@ -32,7 +32,9 @@
 //! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
 //! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
 
+mod answers;
 mod blocks;
+mod bytes;
 mod conditions;
 mod consistency;
 mod decimal;
@@ -78,6 +80,8 @@ pub mod limits {
     pub const WILDCARD_PIECE_COST: usize = 16;
     /// Most `$or` that stand inside each other.
     pub const OR_DEPTH_MAX: usize = 8;
+    /// Longest event, in bytes of its JSON text.
+    pub const EVENT_BYTES_MAX: usize = 64 << 20;
     /// Most arrays around a value that patterns can see.
     pub const EVENT_ARRAYS_MAX: usize = 64;
 }

@@ -6,6 +6,7 @@
 
 use std::hash::Hash;
 
+use crate::answers::{Answers, Seen};
 use crate::conditions::{ConditionId, Conditions};
 use crate::consistency::Consistency;
 use crate::error::EventError;
@@ -61,7 +62,7 @@ pub struct Scratch {
     fulfilled: Vec<(TermId, FieldId)>,
     to_visit: Vec<NodeId>,
     joined: Vec<NodeId>,
-    scopes: Vec<u32>,
+    answers: Answers,
     consistency: Consistency,
 }
 
@@ -116,11 +117,12 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
     /// The node where all conditions of a branch are met.
     fn lead(&mut self, branch: &Branch) -> NodeId {
         let Self { terms, conditions, tree, .. } = self;
-        let acquire = |(path, condition): (&Box<str>, &Condition)| {
+        let mut acquire = |path: &str, condition: &Condition| {
             let id = conditions.acquire(terms, path, condition);
             (conditions.rank(terms, id), conditions.field(terms, id), id)
         };
-        let mut ways: Vec<_> = branch.iter().map(acquire).collect();
+        let mut ways: Vec<_> =
+            branch.iter().map(|(path, condition)| acquire(path, condition)).collect();
         ways.sort_unstable();
         ways.into_iter().fold(Tree::ROOT, |node, (.., id)| tree.enter(node, id, conditions, terms))
     }
@@ -178,6 +180,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         scratch.fulfilled.clear();
         scratch.fulfilled.extend(scratch.hits.iter().map(|hit| (hit.term, hit.field)));
         scratch.fulfilled.dedup();
+        scratch.answers.begin();
         scratch.to_visit.clear();
         scratch.to_visit.push(Tree::ROOT);
         while let Some(node) = scratch.to_visit.pop() {
@@ -198,7 +201,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
 
     /// Finds the children of a node whose conditions are met.
     fn lead_on(&self, node: NodeId, event: &[u8], scratch: &mut Scratch) {
-        let Scratch { observed, fulfilled, to_visit, joined, .. } = scratch;
+        let Scratch { observed, fulfilled, to_visit, joined, answers, .. } = scratch;
         joined.clear();
         for &(term, field) in &*fulfilled {
             if self.tree.may_ask(node, field) {
@@ -213,9 +216,12 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         // Several terms may lead to one child.
         joined.sort_unstable();
         joined.dedup();
+        let seen = Seen { json: event, observed };
         for &child in &*joined {
             let condition = self.tree.condition(child);
-            if self.conditions.is_met(condition, observed, event) {
+            if !self.conditions.is_asked(condition)
+                || !self.conditions.ask(condition, seen, answers).is_empty()
+            {
                 to_visit.push(child);
             }
         }
@@ -223,13 +229,14 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
 
     /// Whether the conditions on the way to a node, each of which is met, are met in the same elements of arrays.
     fn is_consistent(&self, node: NodeId, event: &[u8], scratch: &mut Scratch) -> bool {
-        let Scratch { observed, hits, scopes, consistency, .. } = scratch;
+        let Scratch { observed, hits, answers, consistency, .. } = scratch;
         if !observed.has_scopes() {
             return true;
         }
         consistency.begin();
         for condition in self.tree.way(node) {
-            self.conditions.scopes(condition, hits, observed, event, scopes);
+            let seen = Seen { json: event, observed };
+            let scopes = self.conditions.scopes(condition, hits, seen, answers);
             // What is met outside all arrays is met in company of anything.
             if scopes.first().is_some_and(|&scope| scope != ROOT) {
                 consistency.ask(scopes);

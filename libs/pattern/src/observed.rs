@@ -6,7 +6,7 @@
 use crate::blocks::{self, Quoted};
 use crate::decimal;
 use crate::error::EventError;
-use crate::limits::EVENT_ARRAYS_MAX;
+use crate::limits::{EVENT_ARRAYS_MAX, EVENT_BYTES_MAX};
 use crate::paths::{FieldId, Paths, Place};
 use crate::scalar::Scalar;
 use crate::scan;
@@ -17,6 +17,7 @@ pub(crate) const ROOT: u32 = 0;
 /// The values at the wanted paths, and the arrays they stand in. Its memory serves one event after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
+    /// By field, and then in the event's order.
     pub(crate) values: Vec<Value>,
     /// One for each element of an array that is an object or an array, and a first one for the event. They are numbered
     /// as they begin, so that those inside any one of them follow it.
@@ -32,10 +33,13 @@ pub(crate) struct Value {
     pub(crate) field: FieldId,
     /// The innermost array element around it.
     pub(crate) scope: u32,
-    pub(crate) kind: Kind,
+    /// Where it begins in the event.
+    at: u32,
+    /// Where its text is: in the event or in what was made of it.
+    start: u32,
+    end: u32,
     made: bool,
-    start: usize,
-    end: usize,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl Observed {
         self.arrays.clear();
         self.made.clear();
         self.scopes.push(Scope { array: u32::MAX, end: 1 });
-        if u32::try_from(event.len()).is_err() {
+        if event.len() > EVENT_BYTES_MAX {
             return Err(EventError::TooLarge);
         }
         let mut reader = Reader { event, at: 0, paths, observed: self };
@@ -89,6 +93,8 @@ impl Observed {
             Err(Fault::NotAnObject) => return Err(EventError::NotAnObject),
         }
         self.scopes[0].end = count(&self.scopes);
+        self.values
+            .sort_unstable_by_key(|value| u64::from(value.field) << 32 | u64::from(value.at));
         Ok(())
     }
 
@@ -101,16 +107,13 @@ impl Observed {
     #[inline]
     pub(crate) fn bytes<'v>(&'v self, value: &Value, event: &'v [u8]) -> &'v [u8] {
         let from = if value.made { &self.made } else { event };
-        &from[value.start..value.end]
+        &from[value.start as usize..value.end as usize]
     }
 
     pub(crate) fn scalar<'v>(&'v self, value: &Value, event: &'v [u8]) -> Scalar<'v> {
         match value.kind {
             Kind::Text => Scalar::Text(String::from_utf8_lossy(self.bytes(value, event))),
-            Kind::Number => {
-                // The canonical form is ASCII.
-                Scalar::Number(String::from_utf8_lossy(self.bytes(value, event)))
-            }
+            Kind::Number => Scalar::Number(self.bytes(value, event).into()),
             Kind::Immeasurable => Scalar::Immeasurable,
             Kind::True => Scalar::Bool(true),
             Kind::False => Scalar::Bool(false),
@@ -124,14 +127,20 @@ impl Observed {
         field: FieldId,
         event: &'v [u8],
     ) -> impl Iterator<Item = (u32, Scalar<'v>)> {
-        let values = self.values.iter().filter(move |value| value.field == field);
+        let from = self.values.partition_point(|value| value.field < field);
+        let values = self.values[from..].iter().take_while(move |value| value.field == field);
         values.map(|value| (value.scope, self.scalar(value, event)))
     }
 }
 
-/// There are fewer of anything in an event than it has bytes, and these are counted in 32 bits.
+/// There are fewer of anything in an event than it has bytes, and what is made of it is not longer than [`EVENT_BYTES_MAX`]
+/// times a small number: all of these are counted in 32 bits.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 fn count<T>(all: &[T]) -> u32 {
-    u32::try_from(all.len()).unwrap_or(u32::MAX)
+    position(all.len())
 }
 
 enum Fault {
@@ -184,7 +193,7 @@ impl<'e> Reader<'_, 'e> {
     }
 
     /// Passes over what parts a member or element from the next; false behind the last one.
-    #[inline]
+    #[inline(always)]
     fn another(&mut self, closer: u8) -> Result<bool> {
         let next = self.peek()?;
         if next != b',' && next != closer {
@@ -249,46 +258,42 @@ impl<'e> Reader<'_, 'e> {
     }
 
     fn scalar(&mut self, field: FieldId, scope: u32) -> Result<()> {
-        let mut value = Value { field, scope, kind: Kind::Text, made: false, start: 0, end: 0 };
-        if self.peek()? == b'"' {
-            value.start = self.at + 1;
+        let at = self.at;
+        let (kind, text, escaped) = if self.event[at] == b'"' {
             let Quoted { end, escaped, .. } = self.string()?;
-            value.end = end;
-            if escaped {
-                let text = &self.event[value.start..value.end];
-                self.made(&mut value, |made| scan::unescape(text, made).is_ok())?;
-            }
+            (Kind::Text, at + 1..end, escaped)
         } else {
             let token = self.token()?;
-            value.kind = match token {
+            let kind = match token {
                 b"true" => Kind::True,
                 b"false" => Kind::False,
                 b"null" => Kind::Null,
                 _ => Kind::Number,
             };
-            if value.kind == Kind::Number {
-                let number = std::str::from_utf8(token).map_err(|_| Fault::Malformed)?;
-                let mut measurable = true;
-                self.made(&mut value, |made| {
-                    measurable = decimal::canonical_into(number, made);
-                    true
-                })?;
-                if !measurable {
-                    value.kind = Kind::Immeasurable;
-                }
-            }
-        }
-        self.observed.values.push(value);
-        Ok(())
-    }
-
-    fn made(&mut self, value: &mut Value, make: impl FnOnce(&mut Vec<u8>) -> bool) -> Result<()> {
+            (kind, at..self.at, false)
+        };
         let made = &mut self.observed.made;
-        value.start = made.len();
-        if !make(made) {
-            return Err(Fault::Malformed);
-        }
-        (value.end, value.made) = (made.len(), true);
+        let (from, raw) = (made.len(), &self.event[text.clone()]);
+        let made_of = match kind {
+            Kind::Number if !decimal::canonical_into(raw, made) => None,
+            Kind::Text if escaped => {
+                scan::unescape(raw, made).map_err(|_| Fault::Malformed)?;
+                Some(from..made.len())
+            }
+            Kind::Number => Some(from..made.len()),
+            _ => Some(text),
+        };
+        let is_made = kind == Kind::Number || escaped;
+        let (kind, text) = made_of.map_or((Kind::Immeasurable, 0..0), |text| (kind, text));
+        self.observed.values.push(Value {
+            field,
+            scope,
+            at: position(at),
+            start: position(text.start),
+            end: position(text.end),
+            made: is_made,
+            kind,
+        });
         Ok(())
     }
 
@@ -322,7 +327,7 @@ impl<'e> Reader<'_, 'e> {
     }
 
     /// The next byte that is not white space; it is not passed over.
-    #[inline]
+    #[inline(always)]
     fn peek(&mut self) -> Result<u8> {
         loop {
             match self.event.get(self.at) {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::decimal;
+use crate::bytes;
 use crate::fold;
 use crate::glob::Glob;
 use crate::network::Network;
@@ -42,8 +42,8 @@ pub(crate) struct Interval {
 /// Where an interval ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bound {
-    /// In canonical form.
-    pub(crate) number: Box<str>,
+    /// In the form of [`crate::decimal`].
+    pub(crate) number: Box<[u8]>,
     /// Whether the number itself is in the interval.
     pub(crate) inclusive: bool,
 }
@@ -85,14 +85,14 @@ impl Exception {
 
 impl Interval {
     /// The number that is alone in it, if one is.
-    pub(crate) fn only(&self) -> Option<&str> {
+    pub(crate) fn only(&self) -> Option<&[u8]> {
         let (Some(lower), Some(upper)) = (&self.lower, &self.upper) else { return None };
         (lower == upper && lower.inclusive).then_some(&*lower.number)
     }
 
-    fn holds(&self, number: &str) -> bool {
+    fn holds(&self, number: &[u8]) -> bool {
         let fits = |bound: &Option<Bound>, outside: Ordering| {
-            bound.as_ref().is_none_or(|bound| match decimal::order(number, &bound.number) {
+            bound.as_ref().is_none_or(|bound| match bytes::order(number, &bound.number) {
                 Ordering::Equal => bound.inclusive,
                 other => other != outside,
             })

@@ -1,5 +1,6 @@
 //! Which paths of an event any pattern asks for.
 
+use crate::bytes;
 use crate::rows::Rows;
 use crate::table::{Hashing, Table};
 
@@ -10,6 +11,8 @@ pub(crate) type Place = u32;
 
 /// No field ends at this place.
 const NONE: FieldId = FieldId::MAX;
+/// Most names below one place that are compared one by one; more are hashed.
+const COMPARED_MAX: usize = 12;
 
 /// The tree of wanted paths.
 #[derive(Clone, Debug)]
@@ -27,6 +30,16 @@ struct Step {
     field: FieldId,
     children: u32,
     name: Box<[u8]>,
+    /// The places below, while they are few enough.
+    few: Vec<Child>,
+}
+
+/// A place below another, with enough of its name to tell most names apart.
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    head: u64,
+    len: usize,
+    place: Place,
 }
 
 impl Default for Paths {
@@ -54,12 +67,22 @@ impl Paths {
 
     #[inline]
     fn child(&self, place: Place, name: &[u8]) -> Option<Place> {
-        if self.places[place].filter & filter_bit(name) == 0 {
+        let step = &self.places[place];
+        if step.filter & filter_bit(name) == 0 {
             return None;
+        }
+        if step.few.len() == step.children as usize {
+            let head = head(name);
+            let same = |child: &&Child| child.head == head && child.len == name.len();
+            let mut known = step.few.iter().filter(same).map(|child| child.place);
+            return match name.len() {
+                ..=HEAD_BYTES => known.next(),
+                _ => known.find(|&place| bytes::same(&self.places[place].name, name)),
+            };
         }
         self.by_name.find(self.hash(place, name), |other| {
             let other = &self.places[other];
-            other.parent == place && *other.name == *name
+            other.parent == place && bytes::same(&other.name, name)
         })
     }
 
@@ -99,8 +122,12 @@ impl Paths {
         let Self { places, by_name, hashing } = self;
         let hash = |place: Place| hash(hashing, places[place].parent, &places[place].name);
         by_name.insert(hash(place), place, hash);
-        self.places[parent].filter |= filter_bit(name.as_bytes());
-        self.places[parent].children += 1;
+        let above = &mut self.places[parent];
+        above.filter |= filter_bit(name.as_bytes());
+        if above.few.len() == above.children as usize && above.few.len() < COMPARED_MAX {
+            above.few.push(Child { head: head(name.as_bytes()), len: name.len(), place });
+        }
+        above.children += 1;
         place
     }
 
@@ -114,8 +141,10 @@ impl Paths {
             let Step { parent, .. } = self.places.remove(place);
             let above = &mut self.places[parent];
             above.children -= 1;
+            above.few.retain(|child| child.place != place);
             if above.children == 0 {
                 above.filter = 0;
+                above.few.clear();
             }
             place = parent;
         }
@@ -133,6 +162,17 @@ impl Paths {
 
 fn hash(hashing: &Hashing, parent: Place, name: &[u8]) -> u64 {
     hashing.of_bytes(u64::from(parent), name)
+}
+
+const HEAD_BYTES: usize = size_of::<u64>();
+
+/// The first bytes of a name; zeros follow a shorter one.
+#[inline]
+fn head(name: &[u8]) -> u64 {
+    match name.first_chunk::<HEAD_BYTES>() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => name.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+    }
 }
 
 #[inline]

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::bytes;
 use crate::gate::{Asked, Gate, Gated};
 use crate::observed::Observed;
 use crate::operator::Operator;
@@ -173,7 +174,7 @@ impl Terms {
     fn first(&self, hash: u64, field: FieldId, gate: Gate, key: &[u8]) -> Option<TermId> {
         self.by_key.find(hash, |term| {
             let term = &self.terms[term];
-            term.field == field && term.gate == gate && *term.key == *key
+            term.field == field && term.gate == gate && bytes::same(&term.key, key)
         })
     }
 

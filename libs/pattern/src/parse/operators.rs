@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::Parser;
-use crate::decimal;
 use crate::glob::{Glob, Wrong};
 use crate::limits::{EXACT_COST, OPERATOR_COST, WILDCARD_PIECE_COST};
 use crate::network::Network;
@@ -321,8 +320,8 @@ impl<'t> Parser<'t> {
 
 /// The interval that these operators and numbers, in turn, say. None when they say none, or an empty one.
 fn interval(parts: &[Scalar<'static>]) -> Option<Interval> {
-    let bound = |number: &str, inclusive| Some(Bound { number: number.into(), inclusive });
-    let bounds = |operator: &str, number: &str| {
+    let bound = |number: &[u8], inclusive| Some(Bound { number: number.into(), inclusive });
+    let bounds = |operator: &str, number: &[u8]| {
         Some(match operator {
             "=" => (bound(number, true), bound(number, true)),
             ">" => (bound(number, false), None),
@@ -342,7 +341,7 @@ fn interval(parts: &[Scalar<'static>]) -> Option<Interval> {
             else {
                 return None;
             };
-            let is_empty = lower.is_none() || upper.is_none() || decimal::order(low, high).is_ge();
+            let is_empty = lower.is_none() || upper.is_none() || low >= high;
             (!is_empty).then_some(Interval { lower, upper })
         }
         _ => None,

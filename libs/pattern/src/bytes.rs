@@ -1,0 +1,64 @@
+//! Comparing short texts: most names and values have few bytes, for which a call costs more than the comparison.
+
+use std::cmp::Ordering;
+
+const WORD: usize = size_of::<u64>();
+
+/// Whether the texts are the same.
+#[inline]
+pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    match (left.first_chunk::<WORD>(), right.first_chunk::<WORD>()) {
+        (Some(first), Some(other)) => {
+            let (Some(last), Some(other_last)) =
+                (left.last_chunk::<WORD>(), right.last_chunk::<WORD>())
+            else {
+                return false;
+            };
+            // Two words, which may overlap, cover sixteen bytes.
+            first == other
+                && last == other_last
+                && (left.len() <= 2 * WORD || left[WORD..] == right[WORD..])
+        }
+        _ => left.iter().zip(right).all(|(byte, other)| byte == other),
+    }
+}
+
+/// The order of the texts by their bytes.
+#[inline]
+pub(crate) fn order(mut left: &[u8], mut right: &[u8]) -> Ordering {
+    while let (Some((first, rest)), Some((other, other_rest))) =
+        (left.split_first_chunk::<WORD>(), right.split_first_chunk::<WORD>())
+    {
+        match u64::from_be_bytes(*first).cmp(&u64::from_be_bytes(*other)) {
+            Ordering::Equal => (left, right) = (rest, other_rest),
+            unequal => return unequal,
+        }
+    }
+    for (byte, other) in left.iter().zip(right) {
+        if byte != other {
+            return byte.cmp(other);
+        }
+    }
+    left.len().cmp(&right.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{order, same};
+
+    proptest! {
+        #[test]
+        fn texts_compare_as_slices_do(left in "[ab]{0,40}", at in 0_usize..40, other in "[ab]{0,3}") {
+            let mut right = left.clone();
+            right.replace_range(at.min(left.len())..(at + other.len()).min(left.len()), &other);
+            let (left, right) = (left.as_bytes(), right.as_bytes());
+            prop_assert_eq!(same(left, right), left == right);
+            prop_assert_eq!(order(left, right), left.cmp(right));
+        }
+    }
+}
