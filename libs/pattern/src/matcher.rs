@@ -7,7 +7,7 @@
 use std::hash::Hash;
 
 use crate::answers::{Answers, Seen};
-use crate::conditions::{ConditionId, Conditions};
+use crate::conditions::Conditions;
 use crate::consistency::Consistency;
 use crate::error::EventError;
 use crate::observed::{Observed, ROOT};
@@ -205,7 +205,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         joined.clear();
         for &(term, field) in &*fulfilled {
             if self.tree.may_ask(node, field) {
-                to_visit.extend(self.tree.child(node, ConditionId::of(term)));
+                to_visit.extend(self.tree.child(node, term));
                 joined.extend_from_slice(self.tree.joined(node, term));
             }
         }

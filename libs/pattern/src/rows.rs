@@ -12,13 +12,15 @@ const CHUNK_ROWS: usize = 128;
 /// Rows that keep their number until they are removed; then it is given again.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows<T> {
-    chunks: Vec<Arc<Vec<T>>>,
+    chunks: Vec<Arc<[T]>>,
+    /// How many numbers were ever given.
+    given: usize,
     unused: Vec<u32>,
 }
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), unused: Vec::new() }
+        Self { chunks: Vec::new(), given: 0, unused: Vec::new() }
     }
 }
 
@@ -28,14 +30,13 @@ impl<T: Clone + Default> Rows<T> {
             self[number] = row;
             return number;
         }
-        let number = self.numbers_given();
-        if number.is_multiple_of(CHUNK_ROWS) {
-            self.chunks.push(Arc::new(Vec::with_capacity(CHUNK_ROWS)));
+        if self.given.is_multiple_of(CHUNK_ROWS) {
+            self.chunks.push((0..CHUNK_ROWS).map(|_| T::default()).collect());
         }
-        if let Some(last) = self.chunks.last_mut() {
-            Arc::make_mut(last).push(row);
-        }
-        u32::try_from(number).expect("memory ends before the numbers do")
+        let number = u32::try_from(self.given).expect("memory ends before the numbers do");
+        self.given += 1;
+        self[number] = row;
+        number
     }
 
     /// Takes a row out; its number may be given again.
@@ -47,14 +48,7 @@ impl<T: Clone + Default> Rows<T> {
     /// How many rows there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.numbers_given() - self.unused.len()
-    }
-
-    fn numbers_given(&self) -> usize {
-        match self.chunks.split_last() {
-            Some((last, full)) => full.len() * CHUNK_ROWS + last.len(),
-            None => 0,
-        }
+        self.given - self.unused.len()
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::bytes;
 use crate::gate::{Asked, Gate, Gated};
 use crate::observed::Observed;
@@ -16,6 +18,8 @@ use crate::table::{Hashing, Table};
 pub(crate) type TermId = u32;
 
 const NONE: TermId = TermId::MAX;
+/// Keys up to this length stand in the row of their term.
+const KEY_BYTES_INLINE: usize = 16;
 /// How many terms of one key are compared with a new one, to find it among them.
 const COMPARED_MAX: usize = 64;
 
@@ -47,12 +51,13 @@ struct Field {
     gates: Vec<(Gate, u32)>,
 }
 
-/// Terms of one key form a list.
+/// Terms of one key form a list. In one line of the processor's cache.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 struct Term {
     field: FieldId,
     gate: Gate,
-    key: Box<[u8]>,
+    key: SmallVec<[u8; KEY_BYTES_INLINE]>,
     also: Option<Arc<Operator>>,
     uses: u32,
     previous: TermId,
@@ -97,7 +102,7 @@ impl Terms {
             self.terms[known].uses += 1;
             return known;
         }
-        let (also, key) = (also.cloned().map(Arc::new), (**key).into());
+        let (also, key) = (also.cloned().map(Arc::new), SmallVec::from_slice(key));
         let term = Term { field, gate: *gate, key, also, uses: 1, previous: NONE, next: NONE };
         let term = self.terms.insert(term);
         match first {

@@ -12,7 +12,9 @@ use crate::terms::{TermId, Terms};
 
 pub(crate) type NodeId = u32;
 
-/// No pattern ends here.
+/// Most children that are found without their table.
+const FEW: usize = 3;
+/// No pattern ends here, or there is no child.
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// Stands in a junction for children that are asked whatever the event holds.
@@ -29,7 +31,9 @@ pub(crate) struct Tree {
     hashing: Hashing,
 }
 
+/// One line of the processor's cache: nodes are what an event's way down waits for.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Node {
     parent: NodeId,
     condition: ConditionId,
@@ -39,6 +43,10 @@ struct Node {
     uses: u32,
     /// Junctions at this node.
     junctions: u32,
+    /// Children that a term leads to by itself.
+    by_one_term: u32,
+    /// Some of these children; where they are all, their table is not needed.
+    few: [(ConditionId, NodeId); FEW],
     /// A bit for each field of a child's condition.
     fields: u64,
     asks_always: bool,
@@ -60,6 +68,8 @@ impl Default for Node {
             end: NONE,
             uses: 0,
             junctions: 0,
+            by_one_term: 0,
+            few: [(ConditionId::default(), NONE); FEW],
             fields: 0,
             asks_always: false,
         }
@@ -92,7 +102,7 @@ impl Tree {
         conditions: &mut Conditions,
         terms: &mut Terms,
     ) -> NodeId {
-        if let Some(known) = self.child(parent, condition) {
+        if let Some(known) = self.find(parent, condition) {
             conditions.release(terms, condition);
             return known;
         }
@@ -105,7 +115,7 @@ impl Tree {
         above.uses += 1;
         above.fields |= field_bit(conditions.field(terms, condition));
         match conditions.found(&condition) {
-            Found::ByTerms([_]) => {}
+            Found::ByTerms([_]) => above.add(condition, node),
             Found::ByTerms(any) => any.iter().for_each(|&term| self.join(parent, term, node)),
             Found::Asking(present) => self.join(parent, present, node),
             Found::AskingAlways => {
@@ -147,7 +157,7 @@ impl Tree {
             let Node { parent, condition, .. } = self.nodes[node].clone();
             self.children.replace(self.hashing.of_pair(parent, condition.number()), node, None);
             match conditions.found(&condition) {
-                Found::ByTerms([_]) => {}
+                Found::ByTerms([_]) => self.nodes[parent].take(node),
                 Found::ByTerms(any) => any.iter().for_each(|&term| self.part(parent, term, node)),
                 Found::Asking(present) => self.part(parent, present, node),
                 Found::AskingAlways => self.part(parent, ALWAYS, node),
@@ -172,7 +182,16 @@ impl Tree {
 
     /// The child that a term leads to by itself.
     #[inline]
-    pub(crate) fn child(&self, parent: NodeId, condition: ConditionId) -> Option<NodeId> {
+    pub(crate) fn child(&self, parent: NodeId, term: TermId) -> Option<NodeId> {
+        let (condition, above) = (ConditionId::of(term), &self.nodes[parent]);
+        let few = above.few.iter().filter(|(_, node)| *node != NONE);
+        if few.clone().count() != above.by_one_term as usize {
+            return self.find(parent, condition);
+        }
+        few.clone().find(|(other, _)| *other == condition).map(|&(_, node)| node)
+    }
+
+    fn find(&self, parent: NodeId, condition: ConditionId) -> Option<NodeId> {
         self.children.find(self.hashing.of_pair(parent, condition.number()), |node| {
             let node = &self.nodes[node];
             node.parent == parent && node.condition == condition
@@ -234,6 +253,25 @@ impl Tree {
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.children.is_empty() && self.by_term.is_empty() && self.nodes.len() == 1
+    }
+}
+
+impl Node {
+    /// Counts a child that a term leads to by itself.
+    fn add(&mut self, condition: ConditionId, child: NodeId) {
+        self.by_one_term += 1;
+        if let Some(empty) = self.few.iter_mut().find(|(_, child)| *child == NONE) {
+            *empty = (condition, child);
+        }
+    }
+
+    fn take(&mut self, child: NodeId) {
+        self.by_one_term -= 1;
+        for few in &mut self.few {
+            if few.1 == child {
+                few.1 = NONE;
+            }
+        }
     }
 }
 
