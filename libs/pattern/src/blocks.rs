@@ -5,19 +5,41 @@ use wide::{u8x16, u8x64};
 const STRING_BLOCK: usize = 16;
 const BLOCK: usize = 64;
 
-/// What stands between two quotes.
+/// What stands between two quotes: where it ends, and two things about it. In one word, since one is made for each key and
+/// text of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quoted {
+pub(crate) struct Quoted(usize);
+
+impl Quoted {
+    const ESCAPED: usize = 1;
+    const HAS_STOP: usize = 2;
+
+    #[inline(always)]
+    fn new(end: usize, escaped: bool, has_stop: bool) -> Self {
+        Self(end << 2 | usize::from(has_stop) << 1 | usize::from(escaped))
+    }
+
     /// Where it ends: at the closing quote.
-    pub(crate) end: usize,
+    #[inline(always)]
+    pub(crate) fn end(self) -> usize {
+        self.0 >> 2
+    }
+
     /// Whether a backslash is in it.
-    pub(crate) escaped: bool,
+    #[inline(always)]
+    pub(crate) fn is_escaped(self) -> bool {
+        self.0 & Self::ESCAPED != 0
+    }
+
     /// Whether a full stop is in it.
-    pub(crate) has_stop: bool,
+    #[inline(always)]
+    pub(crate) fn has_stop(self) -> bool {
+        self.0 & Self::HAS_STOP != 0
+    }
 }
 
 /// The string whose opening quote stands before `at`. `None` if it does not end.
-#[inline]
+#[inline(always)]
 pub(crate) fn string(json: &[u8], mut at: usize) -> Option<Quoted> {
     let (mut escaped, mut has_stop) = (false, false);
     while let Some(block) = json.get(at..).and_then(|rest| rest.first_chunk::<STRING_BLOCK>()) {
@@ -35,14 +57,14 @@ pub(crate) fn string(json: &[u8], mut at: usize) -> Option<Quoted> {
         has_stop |= stops & ((1 << first) - 1) != 0;
         at += first as usize;
         if quotes >> first & 1 == 1 {
-            return Some(Quoted { end: at, escaped, has_stop });
+            return Some(Quoted::new(at, escaped, has_stop));
         }
         escaped = true;
         at += 2;
     }
     loop {
         match json.get(at)? {
-            b'"' => return Some(Quoted { end: at, escaped, has_stop }),
+            b'"' => return Some(Quoted::new(at, escaped, has_stop)),
             b'\\' => {
                 escaped = true;
                 at += 1;
@@ -148,7 +170,7 @@ mod tests {
                 (format!("{x}."), false, true),
             ] {
                 let json = format!("\"{text}\" .\"{x}");
-                let quoted = Quoted { end: 1 + text.len(), escaped, has_stop };
+                let quoted = Quoted::new(1 + text.len(), escaped, has_stop);
                 assert_eq!(string(json.as_bytes(), 1), Some(quoted), "{json}");
             }
             assert_eq!(string(format!("\"{x}\\\"").as_bytes(), 1), None);

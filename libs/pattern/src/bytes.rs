@@ -26,6 +26,20 @@ pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
     }
 }
 
+/// What follows `prefix` in the text, if that stands at its beginning.
+#[inline]
+pub(crate) fn behind<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
+    let (beginning, rest) = text.split_at_checked(prefix.len())?;
+    same(beginning, prefix).then_some(rest)
+}
+
+/// Whether the text ends so.
+#[inline]
+pub(crate) fn ends_with(text: &[u8], suffix: &[u8]) -> bool {
+    let start = text.len().checked_sub(suffix.len());
+    start.is_some_and(|start| same(&text[start..], suffix))
+}
+
 /// The order of the texts by their bytes.
 #[inline]
 pub(crate) fn order(mut left: &[u8], mut right: &[u8]) -> Ordering {
@@ -49,7 +63,7 @@ pub(crate) fn order(mut left: &[u8], mut right: &[u8]) -> Ordering {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{order, same};
+    use super::{behind, ends_with, order, same};
 
     proptest! {
         #[test]
@@ -59,6 +73,8 @@ mod tests {
             let (left, right) = (left.as_bytes(), right.as_bytes());
             prop_assert_eq!(same(left, right), left == right);
             prop_assert_eq!(order(left, right), left.cmp(right));
+            prop_assert_eq!(behind(left, &right[..right.len() / 2]), left.strip_prefix(&right[..right.len() / 2]));
+            prop_assert_eq!(ends_with(left, &right[right.len() / 2..]), left.ends_with(&right[right.len() / 2..]));
         }
     }
 }

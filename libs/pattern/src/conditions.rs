@@ -31,6 +31,7 @@ pub(crate) enum Found<'c> {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conditions {
+    pub(crate) terms: Terms,
     rows: Rows<Row>,
     by_content: Table,
     hashing: Hashing,
@@ -57,12 +58,8 @@ impl Default for Content {
 
 impl Conditions {
     /// What is asked of this path, in use once more.
-    pub(crate) fn acquire(
-        &mut self,
-        terms: &mut Terms,
-        path: &str,
-        asked: &Condition,
-    ) -> ConditionId {
+    pub(crate) fn acquire(&mut self, path: &str, asked: &Condition) -> ConditionId {
+        let terms = &mut self.terms;
         let field = terms.want(path);
         let content = match gated(asked) {
             Some(gated) => {
@@ -86,37 +83,37 @@ impl Conditions {
                 Content::Asked { condition: Arc::new(asked.clone()), present }
             }
         };
-        self.row(terms, field, content)
+        self.row(field, content)
     }
 
-    fn row(&mut self, terms: &mut Terms, field: FieldId, content: Content) -> ConditionId {
+    fn row(&mut self, field: FieldId, content: Content) -> ConditionId {
         let hash = self.hashing.of(&(field, &content));
         let is = |row: u32| self.rows[row].field == field && self.rows[row].content == content;
         if let Some(row) = self.by_content.find(hash, is) {
             // It holds its field and terms already.
-            give_back(terms, field, &content);
+            give_back(&mut self.terms, field, &content);
             self.rows[row].uses += 1;
             return ConditionId(row | ROW);
         }
         let row = self.rows.insert(Row { field, uses: 1, content });
-        let Self { rows, by_content, hashing } = self;
+        let Self { rows, by_content, hashing, .. } = self;
         by_content.insert(hash, row, |row| hashing.of(&(rows[row].field, &rows[row].content)));
         ConditionId(row | ROW)
     }
 
     /// Uses a condition once less.
-    pub(crate) fn release(&mut self, terms: &mut Terms, id: ConditionId) {
+    pub(crate) fn release(&mut self, id: ConditionId) {
         let Some(row) = id.row() else {
-            let field = terms.field(id.0);
-            terms.release(id.0);
-            return terms.forget(field);
+            let field = self.terms.field(id.0);
+            self.terms.release(id.0);
+            return self.terms.forget(field);
         };
         self.rows[row].uses -= 1;
         if self.rows[row].uses == 0 {
             let hash = self.hashing.of(&(self.rows[row].field, &self.rows[row].content));
             self.by_content.replace(hash, row, None);
             let Row { field, content, .. } = self.rows.remove(row);
-            give_back(terms, field, &content);
+            give_back(&mut self.terms, field, &content);
         }
     }
 
@@ -129,14 +126,14 @@ impl Conditions {
         }
     }
 
-    pub(crate) fn field(&self, terms: &Terms, id: ConditionId) -> FieldId {
-        id.row().map_or_else(|| terms.field(id.0), |row| self.rows[row].field)
+    pub(crate) fn field(&self, id: ConditionId) -> FieldId {
+        id.row().map_or_else(|| self.terms.field(id.0), |row| self.rows[row].field)
     }
 
     /// Where in the order of a pattern's conditions this one stands: first what few events meet and costs least to find.
-    pub(crate) fn rank(&self, terms: &Terms, id: ConditionId) -> u8 {
+    pub(crate) fn rank(&self, id: ConditionId) -> u8 {
         match self.found(&id) {
-            Found::ByTerms([only]) => match terms.gate(*only).class {
+            Found::ByTerms([only]) => match self.terms.gate(*only).class {
                 Class::Text | Class::Number | Class::Literal => 0,
                 Class::Present => 3,
                 _ => 1,
@@ -200,7 +197,7 @@ impl Conditions {
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_content.is_empty() && self.rows.len() == 0
+        self.terms.is_empty() && self.by_content.is_empty() && self.rows.len() == 0
     }
 }
 

@@ -62,13 +62,14 @@ impl Glob {
     pub(crate) fn is_match(&self, text: &str) -> bool {
         match &*self.pieces {
             [] => false,
-            [only] => text == &**only,
+            [only] => bytes::same(text.as_bytes(), only.as_bytes()),
             [first, middle @ .., last] => {
-                let Some(rest) = text.strip_prefix(&**first) else { return false };
-                let after = middle.iter().try_fold(rest.as_bytes(), |rest, piece| {
-                    find(rest, piece.as_bytes()).map(|at| &rest[at + piece.len()..])
+                let rest = bytes::behind(text.as_bytes(), first.as_bytes());
+                let after = middle.iter().try_fold(rest, |rest, piece| {
+                    let rest = rest?;
+                    find(rest, piece.as_bytes()).map(|at| Some(&rest[at + piece.len()..]))
                 });
-                after.is_some_and(|rest| rest.ends_with(last.as_bytes()))
+                after.flatten().is_some_and(|rest| bytes::ends_with(rest, last.as_bytes()))
             }
         }
     }

@@ -7,7 +7,7 @@
 use std::hash::Hash;
 
 use crate::answers::{Answers, Seen};
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, Found};
 use crate::consistency::Consistency;
 use crate::error::EventError;
 use crate::observed::{Observed, ROOT};
@@ -16,7 +16,7 @@ use crate::pattern::{Branch, Condition, Pattern};
 use crate::rows::Rows;
 use crate::scan;
 use crate::table::{Hashing, Table};
-use crate::terms::{Hit, TermId, Terms};
+use crate::terms::{Hit, TermId};
 use crate::tree::{NONE, NodeId, Tree};
 
 /// A set of patterns, each under a key, that tells which of them an event matches.
@@ -25,7 +25,6 @@ use crate::tree::{NONE, NodeId, Tree};
 /// 100,000 patterns while readers each keep the copy that they were given.
 #[derive(Clone, Debug)]
 pub struct Matcher<K> {
-    terms: Terms,
     conditions: Conditions,
     tree: Tree,
     ends: Rows<End<K>>,
@@ -69,7 +68,6 @@ pub struct Scratch {
 impl<K> Default for Matcher<K> {
     fn default() -> Self {
         Self {
-            terms: Terms::default(),
             conditions: Conditions::default(),
             tree: Tree::default(),
             ends: Rows::default(),
@@ -116,15 +114,21 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
 
     /// The node where all conditions of a branch are met.
     fn lead(&mut self, branch: &Branch) -> NodeId {
-        let Self { terms, conditions, tree, .. } = self;
+        let Self { conditions, tree, ends, .. } = self;
         let mut acquire = |path: &str, condition: &Condition| {
-            let id = conditions.acquire(terms, path, condition);
-            (conditions.rank(terms, id), conditions.field(terms, id), id)
+            let id = conditions.acquire(path, condition);
+            (conditions.rank(id), conditions.field(id), id)
         };
         let mut ways: Vec<_> =
             branch.iter().map(|(path, condition)| acquire(path, condition)).collect();
         ways.sort_unstable();
-        ways.into_iter().fold(Tree::ROOT, |node, (.., id)| tree.enter(node, id, conditions, terms))
+        let ways: Vec<_> = ways.into_iter().map(|(.., id)| id).collect();
+        tree.enter(&ways, conditions, |mut end, node| {
+            while end != NONE {
+                ends[end].node = node;
+                end = ends[end].next;
+            }
+        })
     }
 
     fn end_at(&mut self, node: NodeId, key: K, way: u32) -> u32 {
@@ -156,7 +160,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
             } else {
                 self.ends[previous].next = next;
             }
-            self.tree.leave(node, &mut self.conditions, &mut self.terms);
+            self.tree.leave(node, &mut self.conditions);
             way = another;
         }
     }
@@ -175,8 +179,8 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         out: &mut Vec<K>,
     ) -> Result<(), EventError> {
         out.clear();
-        scratch.observed.read(event_json, &self.terms.paths)?;
-        self.terms.look_up(&scratch.observed, event_json, &mut scratch.hits);
+        scratch.observed.read(event_json, &self.conditions.terms.paths)?;
+        self.conditions.terms.look_up(&scratch.observed, event_json, &mut scratch.hits);
         scratch.fulfilled.clear();
         scratch.fulfilled.extend(scratch.hits.iter().map(|hit| (hit.term, hit.field)));
         scratch.fulfilled.dedup();
@@ -185,7 +189,10 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         scratch.to_visit.push(Tree::ROOT);
         while let Some(node) = scratch.to_visit.pop() {
             let mut end = self.tree.end(node);
-            if end != NONE && self.is_consistent(node, event_json, scratch) {
+            if end != NONE
+                && self.is_met_behind(node, event_json, scratch)
+                && self.is_consistent(node, event_json, scratch)
+            {
                 while end != NONE {
                     out.extend(self.ends[end].key);
                     end = self.ends[end].next;
@@ -225,6 +232,19 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
                 to_visit.push(child);
             }
         }
+    }
+
+    /// Whether the event meets the conditions behind that of a leaf.
+    fn is_met_behind(&self, node: NodeId, event: &[u8], scratch: &mut Scratch) -> bool {
+        let Scratch { observed, fulfilled, answers, .. } = scratch;
+        let fulfils =
+            |term: &TermId| fulfilled.binary_search_by_key(term, |(term, _)| *term).is_ok();
+        self.tree.behind(node).all(|id| match self.conditions.found(&id) {
+            Found::ByTerms(any) => any.iter().any(fulfils),
+            Found::Asking(_) | Found::AskingAlways => {
+                !self.conditions.ask(id, Seen { json: event, observed }, answers).is_empty()
+            }
+        })
     }
 
     /// Whether the conditions on the way to a node, each of which is met, are met in the same elements of arrays.
@@ -309,7 +329,7 @@ mod tests {
         }
         matcher.remove(7);
         assert!(matcher.is_empty() && matcher.tree.is_empty() && matcher.conditions.is_empty());
-        assert!(matcher.terms.is_empty() && matcher.by_key.is_empty() && matcher.ends.len() == 0);
+        assert!(matcher.by_key.is_empty() && matcher.ends.len() == 0);
     }
 
     #[test]

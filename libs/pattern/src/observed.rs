@@ -204,13 +204,13 @@ impl<'e> Reader<'_, 'e> {
     }
 
     /// Reads a key; the place that it leads to, if a wanted path does.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, place: Place) -> Result<Option<Place>> {
         let start = self.at + 1;
-        let Quoted { end, escaped, has_stop } = self.string()?;
-        let key = &self.event[start..end];
-        if !escaped {
-            return Ok(self.paths.descend(place, key, has_stop));
+        let quoted = self.string()?;
+        let key = &self.event[start..quoted.end()];
+        if !quoted.is_escaped() {
+            return Ok(self.paths.descend(place, key, quoted.has_stop()));
         }
         let mut unescaped = Vec::new();
         scan::unescape(key, &mut unescaped).map_err(|_| Fault::Malformed)?;
@@ -260,8 +260,8 @@ impl<'e> Reader<'_, 'e> {
     fn scalar(&mut self, field: FieldId, scope: u32) -> Result<()> {
         let at = self.at;
         let (kind, text, escaped) = if self.event[at] == b'"' {
-            let Quoted { end, escaped, .. } = self.string()?;
-            (Kind::Text, at + 1..end, escaped)
+            let quoted = self.string()?;
+            (Kind::Text, at + 1..quoted.end(), quoted.is_escaped())
         } else {
             let token = self.token()?;
             let kind = match token {
@@ -319,10 +319,12 @@ impl<'e> Reader<'_, 'e> {
     }
 
     /// Reads a string that begins here.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Result<Quoted> {
-        let quoted = blocks::string(self.event, self.at + 1).ok_or(Fault::Malformed)?;
-        self.at = quoted.end + 1;
+        let Some(quoted) = blocks::string(self.event, self.at + 1) else {
+            return Err(Fault::Malformed);
+        };
+        self.at = quoted.end() + 1;
         Ok(quoted)
     }
 

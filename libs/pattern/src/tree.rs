@@ -8,7 +8,7 @@ use crate::conditions::{ConditionId, Conditions, Found};
 use crate::paths::FieldId;
 use crate::rows::Rows;
 use crate::table::{Hashing, Table};
-use crate::terms::{TermId, Terms};
+use crate::terms::TermId;
 
 pub(crate) type NodeId = u32;
 
@@ -45,8 +45,10 @@ struct Node {
     junctions: u32,
     /// Children that a term leads to by itself.
     by_one_term: u32,
-    /// Some of these children; where they are all, their table is not needed.
+    /// Some of these children; where they are all, their table is not needed. Of a leaf, the conditions behind its own.
     few: [(ConditionId, NodeId); FEW],
+    /// How many conditions that are: such a node has no children.
+    behind: u8,
     /// A bit for each field of a child's condition.
     fields: u64,
     asks_always: bool,
@@ -70,6 +72,7 @@ impl Default for Node {
             junctions: 0,
             by_one_term: 0,
             few: [(ConditionId::default(), NONE); FEW],
+            behind: 0,
             fields: 0,
             asks_always: false,
         }
@@ -94,26 +97,59 @@ impl Tree {
     /// Where every way begins.
     pub(crate) const ROOT: NodeId = 0;
 
-    /// The node under `parent` for a condition, in use once more. A new one keeps the condition; else it is given back.
+    /// The node at which all these conditions are met, and no more is asked. It holds them; the ones that are held already
+    /// are given back. `moved` is told where patterns end from now on that ended at a node which is a leaf no longer.
     pub(crate) fn enter(
+        &mut self,
+        mut rest: &[ConditionId],
+        conditions: &mut Conditions,
+        mut moved: impl FnMut(u32, NodeId),
+    ) -> NodeId {
+        let mut node = Self::ROOT;
+        while let Some((&first, others)) = rest.split_first() {
+            match self.find(node, first) {
+                None => (node, rest) = self.grow(node, first, others, conditions),
+                Some(child) if self.behind(child).eq(others.iter().copied()) => {
+                    rest.iter().for_each(|&id| conditions.release(id));
+                    return child;
+                }
+                Some(child) => {
+                    conditions.release(first);
+                    if self.nodes[child].behind > 0 {
+                        let leaf = self.unfold(child, conditions);
+                        moved(self.nodes[leaf].end, leaf);
+                    }
+                    (node, rest) = (child, others);
+                }
+            }
+        }
+        node
+    }
+
+    /// Adds a child, a leaf if it has room for all conditions. Answers with it and with the conditions for which it has not.
+    fn grow<'c>(
         &mut self,
         parent: NodeId,
         condition: ConditionId,
-        conditions: &mut Conditions,
-        terms: &mut Terms,
-    ) -> NodeId {
-        if let Some(known) = self.find(parent, condition) {
-            conditions.release(terms, condition);
-            return known;
+        behind: &'c [ConditionId],
+        conditions: &Conditions,
+    ) -> (NodeId, &'c [ConditionId]) {
+        let mut node = Node { parent, condition, ..Node::default() };
+        let left = if behind.len() <= FEW { &[][..] } else { behind };
+        if left.is_empty() {
+            for (few, &id) in node.few.iter_mut().zip(behind) {
+                few.0 = id;
+                node.behind += 1;
+            }
         }
-        let node = self.nodes.insert(Node { parent, condition, ..Node::default() });
+        let node = self.nodes.insert(node);
         let Self { children, nodes, hashing, .. } = self;
         let hash =
             |node: NodeId| hashing.of_pair(nodes[node].parent, nodes[node].condition.number());
         children.insert(hash(node), node, hash);
         let above = &mut self.nodes[parent];
         above.uses += 1;
-        above.fields |= field_bit(conditions.field(terms, condition));
+        above.fields |= field_bit(conditions.field(condition));
         match conditions.found(&condition) {
             Found::ByTerms([_]) => above.add(condition, node),
             Found::ByTerms(any) => any.iter().for_each(|&term| self.join(parent, term, node)),
@@ -123,7 +159,27 @@ impl Tree {
                 self.join(parent, ALWAYS, node);
             }
         }
-        node
+        (node, left)
+    }
+
+    /// Makes room for children of a leaf: the patterns that ended there end at a leaf below, which is the answer.
+    fn unfold(&mut self, leaf: NodeId, conditions: &Conditions) -> NodeId {
+        let behind: Vec<_> = self.behind(leaf).collect();
+        let above = &mut self.nodes[leaf];
+        let (uses, end) = (above.uses, std::mem::replace(&mut above.end, NONE));
+        above.uses = 0;
+        above.behind = 0;
+        above.few = Node::default().few;
+        let (below, _) = self.grow(leaf, behind[0], &behind[1..], conditions);
+        self.nodes[below].uses = uses;
+        self.nodes[below].end = end;
+        below
+    }
+
+    /// The conditions behind that of a leaf.
+    pub(crate) fn behind(&self, node: NodeId) -> impl DoubleEndedIterator<Item = ConditionId> {
+        let node = &self.nodes[node];
+        node.few[..usize::from(node.behind)].iter().map(|&(id, _)| id)
     }
 
     /// The first of the patterns that end at a node, or [`NONE`].
@@ -143,12 +199,7 @@ impl Tree {
     }
 
     /// Counts one less, and takes away all nodes that led only there.
-    pub(crate) fn leave(
-        &mut self,
-        mut node: NodeId,
-        conditions: &mut Conditions,
-        terms: &mut Terms,
-    ) {
+    pub(crate) fn leave(&mut self, mut node: NodeId, conditions: &mut Conditions) {
         loop {
             self.nodes[node].uses -= 1;
             if self.nodes[node].uses > 0 {
@@ -162,8 +213,9 @@ impl Tree {
                 Found::Asking(present) => self.part(parent, present, node),
                 Found::AskingAlways => self.part(parent, ALWAYS, node),
             }
+            self.behind(node).for_each(|id| conditions.release(id));
+            conditions.release(condition);
             self.nodes.remove(node);
-            conditions.release(terms, condition);
             node = parent;
         }
     }
@@ -173,7 +225,7 @@ impl Tree {
         let above = |&node: &NodeId| Some(self.nodes[node].parent);
         std::iter::successors(Some(node), above)
             .take_while(|&node| node != Self::ROOT)
-            .map(|node| self.nodes[node].condition)
+            .flat_map(|node| self.behind(node).rev().chain([self.nodes[node].condition]))
     }
 
     pub(crate) fn condition(&self, node: NodeId) -> ConditionId {
