@@ -195,6 +195,37 @@ impl Conditions {
         })
     }
 
+    /// Whether the event may meet a condition that must be asked. Only array consistency tells whether a field is absent
+    /// that has values in elements of arrays.
+    pub(crate) fn may_be_met(
+        &self,
+        id: ConditionId,
+        event: Seen<'_>,
+        answers: &mut Answers,
+    ) -> bool {
+        !self.ask(id, event, answers).is_empty()
+            || self.absent_from(id, event).is_some_and(|scopes| scopes.first() != Some(&ROOT))
+    }
+
+    /// The scopes in which the field of a condition has values, ascending, if it has some and may also be absent.
+    pub(crate) fn absent_from(&self, id: ConditionId, event: Seen<'_>) -> Option<Vec<u32>> {
+        let row = &self.rows[id.row()?];
+        let Content::Asked { condition, .. } = &row.content else { return None };
+        if !condition.absent || !event.observed.has_scopes() {
+            return None;
+        }
+        let scopes = event.observed.of(row.field, event.json).map(|(scope, _)| scope);
+        let mut scopes: Vec<_> = scopes.collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        (!scopes.is_empty()).then_some(scopes)
+    }
+
+    /// The path of a condition's field.
+    pub(crate) fn path(&self, id: ConditionId) -> &str {
+        self.terms.path(self.field(id))
+    }
+
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty() && self.by_content.is_empty() && self.rows.len() == 0

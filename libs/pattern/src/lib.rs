@@ -32,6 +32,7 @@
 //! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
 //! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
 
+mod absence;
 mod answers;
 mod blocks;
 mod bytes;

@@ -6,6 +6,7 @@
 
 use std::hash::Hash;
 
+use crate::absence::{self, Demand};
 use crate::answers::{Answers, Seen};
 use crate::conditions::{Conditions, Found};
 use crate::consistency::Consistency;
@@ -227,7 +228,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         for &child in &*joined {
             let condition = self.tree.condition(child);
             if !self.conditions.is_asked(condition)
-                || !self.conditions.ask(condition, seen, answers).is_empty()
+                || self.conditions.may_be_met(condition, seen, answers)
             {
                 to_visit.push(child);
             }
@@ -242,7 +243,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         self.tree.behind(node).all(|id| match self.conditions.found(&id) {
             Found::ByTerms(any) => any.iter().any(fulfils),
             Found::Asking(_) | Found::AskingAlways => {
-                !self.conditions.ask(id, Seen { json: event, observed }, answers).is_empty()
+                self.conditions.may_be_met(id, Seen { json: event, observed }, answers)
             }
         })
     }
@@ -254,8 +255,17 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
             return true;
         }
         consistency.begin();
+        let seen = Seen { json: event, observed };
+        if self.tree.way(node).any(|id| self.conditions.absent_from(id, seen).is_some()) {
+            let mut way: Vec<_> = self.tree.way(node).collect();
+            way.sort_unstable_by_key(|&id| self.conditions.path(id));
+            let demand = |id| Demand {
+                met: self.conditions.scopes(id, hits, seen, answers).to_vec(),
+                absent_from: self.conditions.absent_from(id, seen),
+            };
+            return absence::can_be_met(observed, &way.into_iter().map(demand).collect::<Vec<_>>());
+        }
         for condition in self.tree.way(node) {
-            let seen = Seen { json: event, observed };
             let scopes = self.conditions.scopes(condition, hits, seen, answers);
             // What is met outside all arrays is met in company of anything.
             if scopes.first().is_some_and(|&scope| scope != ROOT) {

@@ -83,6 +83,10 @@ impl Terms {
         }
     }
 
+    pub(crate) fn path(&self, field: FieldId) -> &str {
+        &self.fields[field].path
+    }
+
     pub(crate) fn field(&self, term: TermId) -> FieldId {
         self.terms[term].field
     }

@@ -137,10 +137,15 @@ fn choose(
     chosen: &mut BTreeMap<usize, usize>,
 ) -> bool {
     let Some(((path, alternatives), rest)) = conditions.split_first() else { return true };
-    let Some(candidates) = values.get(path) else {
-        let absent = alternatives.iter().any(|a| matches!(a, Alternative::Exists(false)));
-        return absent && choose(rest, values, chosen);
+    let candidates = values.get(path).map_or(&[][..], |values| values);
+    // The conditions come in the order of their paths: absent is what no element has that was taken before.
+    let excluded = |value: &Value| {
+        value.membership.iter().any(|(array, i)| chosen.get(array).is_some_and(|c| c != i))
     };
+    let may_be_absent = alternatives.iter().any(|a| matches!(a, Alternative::Exists(false)));
+    if may_be_absent && candidates.iter().all(excluded) && choose(rest, values, chosen) {
+        return true;
+    }
     candidates.iter().any(|value| {
         let admitted = alternatives.iter().any(|alternative| admits(alternative, value.meaning));
         let agrees =
