@@ -51,9 +51,9 @@ impl Answers {
     pub(crate) fn of_terms(&mut self, terms: &[TermId], hits: &[Hit]) -> &[u32] {
         self.fresh.clear();
         for &term in terms {
-            let from = hits.partition_point(|hit| hit.term < term);
-            let of_term = hits[from..].iter().take_while(|hit| hit.term == term);
-            self.fresh.extend(of_term.map(|hit| hit.scope));
+            let from = hits.partition_point(|hit| hit.term() < term);
+            let of_term = hits[from..].iter().take_while(|hit| hit.term() == term);
+            self.fresh.extend(of_term.map(|hit| hit.scope()));
         }
         if terms.len() > 1 {
             ascending(&mut self.fresh);

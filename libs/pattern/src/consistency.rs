@@ -47,13 +47,16 @@ impl Consistency {
         }
         let visits = observed.scopes.len() + REVISITS_MAX;
         let all: Vec<_> = (0..self.asked).collect();
-        Search { observed, met: &self.met[..self.asked], visits }.inside(ROOT, &all)
+        let (met, last_hits) = (&self.met[..self.asked], vec![0; self.asked]);
+        Search { observed, met, last_hits, visits }.inside(ROOT, &all)
     }
 }
 
 struct Search<'s> {
     observed: &'s Observed,
     met: &'s [Vec<u32>],
+    /// Where in these the last answer of [`Self::next_hit`] was.
+    last_hits: Vec<usize>,
     visits: usize,
 }
 
@@ -97,13 +100,12 @@ impl Search<'_> {
 
     /// Whether one element of the array meets all these conditions.
     fn some_element(&mut self, array: u32, conditions: &[usize]) -> bool {
-        let Some(&rarest) = conditions.iter().min_by_key(|&&c| self.met[c].len()) else {
+        if conditions.len() < 2 {
+            // It is met somewhere in the array, and agrees with itself.
             return true;
-        };
-        let bounds = self.array(array);
-        let mut from = bounds.first;
-        while let Some(hit) = self.next_hit(rarest, from, bounds.end) {
-            let element = self.element_around(hit, array);
+        }
+        let mut from = self.array(array).first;
+        while let Some(element) = self.common_element(array, from, conditions) {
             if self.inside(element, conditions) {
                 return true;
             }
@@ -112,8 +114,25 @@ impl Search<'_> {
         false
     }
 
+    /// The first element of the array, from this scope on, inside which each condition is met. Each in turn leaps to the
+    /// element that another one is met in, so elements that lack one are not looked at one by one.
+    fn common_element(&mut self, array: u32, from: u32, conditions: &[usize]) -> Option<u32> {
+        let end = self.array(array).end;
+        let (mut candidate, mut agreed) = (from, 0);
+        for &condition in conditions.iter().cycle() {
+            let hit = self.next_hit(condition, candidate, end)?;
+            let element = self.element_around(hit, array);
+            agreed = if element == candidate { agreed + 1 } else { 1 };
+            if agreed == conditions.len() {
+                return Some(element);
+            }
+            candidate = element;
+        }
+        None
+    }
+
     /// The arrays directly in a scope inside which the condition is met.
-    fn arrays_inside(&self, scope: u32, condition: usize) -> Vec<u32> {
+    fn arrays_inside(&mut self, scope: u32, condition: usize) -> Vec<u32> {
         let mut arrays = Vec::new();
         let mut from = scope + 1;
         while let Some(hit) = self.next_hit(condition, from, self.scope(scope).end) {
@@ -124,9 +143,19 @@ impl Search<'_> {
         arrays
     }
 
-    fn next_hit(&self, condition: usize, from: u32, end: u32) -> Option<u32> {
-        let met = &self.met[condition];
-        met.get(met.partition_point(|&scope| scope < from)).copied().filter(|&scope| scope < end)
+    /// The first scope from here on in which a condition is met. Mostly asked from a little further on each time.
+    fn next_hit(&mut self, condition: usize, from: u32, end: u32) -> Option<u32> {
+        let (met, last) = (&self.met[condition], self.last_hits[condition]);
+        let is_before = |at: usize| met.get(at).is_some_and(|&scope| scope < from);
+        let start = if last == 0 || is_before(last - 1) { last } else { 0 };
+        let mut step = 1;
+        while is_before(start + step - 1) {
+            step *= 2;
+        }
+        let window = &met[start..met.len().min(start + step)];
+        let at = start + window.partition_point(|&scope| scope < from);
+        self.last_hits[condition] = at;
+        met.get(at).copied().filter(|&scope| scope < end)
     }
 
     /// The array directly in `outer` that `inner` stands in.

@@ -38,12 +38,13 @@ fn strip_all(text: &str, mut chars: impl Iterator<Item = char>) -> Option<&str> 
 }
 
 fn strip_last(text: &str, pattern: char) -> Option<&str> {
-    let without = |mut chars: std::iter::Rev<std::vec::IntoIter<char>>| {
-        chars.try_fold(text, |rest, last| rest.strip_suffix(last))
-    };
     text.strip_suffix(pattern)
-        .or_else(|| without(pattern.to_lowercase().collect::<Vec<_>>().into_iter().rev()))
-        .or_else(|| without(pattern.to_uppercase().collect::<Vec<_>>().into_iter().rev()))
+        .or_else(|| strip_all_last(text, pattern.to_lowercase()))
+        .or_else(|| strip_all_last(text, pattern.to_uppercase()))
+}
+
+fn strip_all_last(text: &str, chars: impl DoubleEndedIterator<Item = char>) -> Option<&str> {
+    chars.rev().try_fold(text, |rest, last| rest.strip_suffix(last))
 }
 
 #[cfg(test)]

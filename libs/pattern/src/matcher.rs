@@ -183,8 +183,12 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         scratch.observed.read(event_json, &self.conditions.terms.paths)?;
         self.conditions.terms.look_up(&scratch.observed, event_json, &mut scratch.hits);
         scratch.fulfilled.clear();
-        scratch.fulfilled.extend(scratch.hits.iter().map(|hit| (hit.term, hit.field)));
-        scratch.fulfilled.dedup();
+        for hit in &scratch.hits {
+            let term = hit.term();
+            if scratch.fulfilled.last().is_none_or(|(last, _)| *last != term) {
+                scratch.fulfilled.push((term, self.conditions.terms.field(term)));
+            }
+        }
         scratch.answers.begin();
         scratch.to_visit.clear();
         scratch.to_visit.push(Tree::ROOT);

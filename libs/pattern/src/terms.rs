@@ -23,13 +23,26 @@ const KEY_BYTES_INLINE: usize = 16;
 /// How many terms of one key are compared with a new one, to find it among them.
 const COMPARED_MAX: usize = 64;
 
-/// A term that a value fulfils.
+/// A term that a value fulfils, and the scope that the value stands in. In one word: events may have many, to be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hit {
-    pub(crate) term: TermId,
-    pub(crate) field: FieldId,
-    /// Where the value stands.
-    pub(crate) scope: u32,
+pub(crate) struct Hit(u64);
+
+impl Hit {
+    fn new(term: TermId, scope: u32) -> Self {
+        Self(u64::from(term) << 32 | u64::from(scope))
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the upper half has as many bits")]
+    pub(crate) fn term(self) -> TermId {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    pub(crate) fn scope(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -167,7 +180,7 @@ impl Terms {
                     let also = &self.terms[term].also;
                     if also.as_ref().is_none_or(|also| also.admits(&observed.scalar(value, event)))
                     {
-                        hits.push(Hit { term, field: value.field, scope: value.scope });
+                        hits.push(Hit::new(term, value.scope));
                     }
                 }
             }
