@@ -4,8 +4,10 @@ use crate::conditions::ConditionId;
 use crate::observed::Observed;
 use crate::terms::{Hit, TermId};
 
-/// Answers that are kept for when the same is asked again; looking through more costs more than asking.
-const KEPT_MAX: usize = 32;
+/// Answers that are kept for when the same is asked again.
+const KEPT_MAX: usize = 128;
+/// Scopes that are kept in all of them.
+const SCOPES_KEPT_MAX: usize = 1 << 18;
 
 /// An event, and what was found at its wanted paths.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ impl Answers {
         self.fresh.clear();
         ask(&mut self.fresh);
         ascending(&mut self.fresh);
-        if self.kept.len() < KEPT_MAX {
+        if self.kept.len() < KEPT_MAX && self.scopes.len() + self.fresh.len() <= SCOPES_KEPT_MAX {
             let from = self.scopes.len();
             self.scopes.extend_from_slice(&self.fresh);
             self.kept.push((id, from..self.scopes.len()));

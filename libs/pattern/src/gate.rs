@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::network::parse_address;
 use crate::observed::Kind;
 use crate::operator::Operator;
 use crate::scalar::Scalar;
@@ -219,8 +220,6 @@ impl<'v> Asked<'v> {
     }
 }
 
-/// An address of IPv4 that is written as of IPv6 counts as what it is.
 fn parse(text: &[u8]) -> Option<(Class, [u8; 16])> {
-    let parsed: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(address(parsed.to_canonical()))
+    parse_address(std::str::from_utf8(text).ok()?).map(address)
 }
