@@ -32,8 +32,10 @@
 //! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
 //! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
 
+mod comparison;
 mod consistency;
 mod decimal;
+mod display;
 mod error;
 mod explain;
 mod fold;
@@ -47,6 +49,7 @@ mod paths;
 mod pattern;
 mod scalar;
 mod scan;
+mod search;
 
 pub use error::{Error, EventError};
 pub use explain::{Explanation, Field, Tried, Way};
@@ -59,7 +62,7 @@ pub mod limits {
     pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
     /// Most names in the path of one field.
     pub const PATH_SEGMENTS_MAX: usize = 64;
-    /// Most fields that one pattern may name.
+    /// Most fields that one pattern may name, with those that it compares others with.
     pub const FIELDS_MAX: usize = 64;
     /// Most that one pattern may cost, over all branches of its `$or`: see [`EXACT_COST`] and those after it.
     pub const COST_MAX: usize = 1_000;
@@ -67,8 +70,21 @@ pub mod limits {
     pub const EXACT_COST: usize = 1;
     /// What an operator costs: it is asked of each value of its field.
     pub const OPERATOR_COST: usize = 8;
-    /// What each piece between the stars of a wildcard costs as well: it is looked for.
+    /// What each piece between the stars of a wildcard, or a text to be contained, costs as well: it is looked for.
     pub const WILDCARD_PIECE_COST: usize = 16;
+    /// What each KiB of the automaton of a regular expression, or of a text to be contained whatever its case, costs as
+    /// well: it is kept in memory.
+    pub const AUTOMATON_KIB_COST: usize = 2;
+    /// What a comparison with another field costs: it is asked of the values of both.
+    pub const COMPARISON_COST: usize = 16;
+    /// Largest automaton of a regular expression, or of a text to be contained whatever its case, in bytes.
+    pub const AUTOMATON_BYTES_MAX: usize = 64 * 1024;
+    /// Longest regular expression, in bytes.
+    pub const REGEX_BYTES_MAX: usize = 1024;
+    /// Most groups, repetitions and the like of a regular expression that stand inside each other.
+    pub const REGEX_DEPTH_MAX: u32 = 32;
+    /// Most `not` that stand inside each other.
+    pub const NOT_DEPTH_MAX: usize = 8;
     /// Most `$or` that stand inside each other.
     pub const OR_DEPTH_MAX: usize = 8;
     /// Most arrays around a value that patterns can see.

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::comparison::placed;
 use crate::consistency::consistent;
 use crate::error::EventError;
 use crate::observed::{Observed, ROOT};
 use crate::paths::{FieldId, Node};
-use crate::pattern::{Branch, Condition, Pattern};
+use crate::pattern::{self, Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 
 /// A set of patterns, each under a key, that tells which of them an event matches.
@@ -34,8 +35,8 @@ type Slot = usize;
 struct Installed<K> {
     key: K,
     conditions: Vec<(FieldId, Condition)>,
-    /// The paths of the conditions, to give them back.
-    paths: Vec<Box<str>>,
+    /// The paths of the conditions, and those they compare with, to find them and to give them back.
+    paths: Vec<(Box<str>, FieldId)>,
     hook: Hook,
 }
 
@@ -101,12 +102,12 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let mut conditions = Vec::with_capacity(branch.len());
-        let mut paths = Vec::with_capacity(branch.len());
-        for (path, condition) in branch {
-            conditions.push((self.want(&path), condition));
-            paths.push(path);
-        }
+        let paths = pattern::paths(&branch);
+        let paths: Vec<_> = paths.into_iter().map(|path| (path.into(), self.want(path))).collect();
+        let conditions: Vec<_> = branch
+            .into_iter()
+            .filter_map(|(path, condition)| Some((field_of(&paths, &path)?, condition)))
+            .collect();
         let hook = self.choose_hook(&conditions);
         self.change_lists(hook, &conditions, |list| list.push(slot));
         self.slots[slot] = Some(Installed { key, conditions, paths, hook });
@@ -120,7 +121,7 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
                 continue;
             };
             self.change_lists(hook, &conditions, |list| list.retain(|&hung| hung != slot));
-            for ((field, _), path) in conditions.iter().zip(&paths) {
+            for (path, field) in &paths {
                 self.release(*field, path);
             }
             self.unused_slots.push(slot);
@@ -195,7 +196,8 @@ impl<K: Copy + Eq + Hash + Ord> Matcher<K> {
         if let Some((chosen, _)) = exact.min_by_key(company) {
             return Hook::Exact(chosen);
         }
-        let present = conditions.iter().enumerate().filter(|(_, (_, condition))| !condition.absent);
+        let present =
+            conditions.iter().enumerate().filter(|(_, (_, condition))| !condition.admits_absence());
         match present.min_by_key(|(_, (field, _))| self.fields[*field].present.len()) {
             Some((chosen, _)) => Hook::Present(chosen),
             None => Hook::Nowhere,
@@ -248,23 +250,34 @@ fn exactly<'m, 'e>(
     map.get(value).map(Vec::as_slice)
 }
 
+/// The field at a path that a pattern asks for. The paths are sorted.
+fn field_of(paths: &[(Box<str>, FieldId)], path: &str) -> Option<FieldId> {
+    let found = paths.binary_search_by(|(known, _)| (**known).cmp(path)).ok()?;
+    Some(paths[found].1)
+}
+
 impl<K> Installed<K> {
     /// Whether the event meets all conditions, in the same elements of its arrays.
     fn is_met(&self, observed: &Observed<'_>) -> bool {
         let mut met = Vec::new();
         for (field, condition) in &self.conditions {
             let values = observed.of(*field);
-            if values.is_empty() && condition.absent {
+            if condition.is_met_by_all(&values.iter().map(|value| &value.value)) {
                 continue;
             }
             let mut admitted = values.iter().filter(|value| condition.admits(&value.value));
-            if observed.scopes.len() == 1 {
+            if observed.scopes.len() == 1 && condition.compared.is_empty() {
                 if admitted.next().is_none() {
                     return false;
                 }
                 continue;
             }
             let mut scopes: Vec<_> = admitted.map(|value| value.scope).collect();
+            for comparison in &condition.compared {
+                let Some(other) = field_of(&self.paths, &comparison.path) else { continue };
+                let theirs = observed.of(other).iter().map(placed);
+                scopes.extend(comparison.met_in(values.iter().map(placed), theirs, observed));
+            }
             if scopes.is_empty() {
                 return false;
             }

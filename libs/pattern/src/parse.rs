@@ -1,5 +1,6 @@
 //! From the text of a pattern to a [`Pattern`], or to everything that is wrong with it.
 
+mod nested;
 mod operators;
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::limits::{
     COST_MAX, EXACT_COST, FIELDS_MAX, OR_DEPTH_MAX, PATH_SEGMENTS_MAX, PATTERN_BYTES_MAX,
 };
-use crate::pattern::{Branch, Condition, Pattern};
+use crate::pattern::{self, Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 use crate::scan::{Malformed, Scanner, Start};
 
@@ -47,6 +48,12 @@ struct Parser<'t> {
     cost: usize,
     /// How many `$or` the scanner is in.
     or_depth: usize,
+    /// How many `not` the scanner is in.
+    not_depth: usize,
+    /// The operators that may stand where the scanner is.
+    known: &'static [&'static str],
+    /// How large all automata are that have been made, in KiB.
+    automata_kib: usize,
     /// Where the scanner is, as a JSON Pointer.
     pointer: String,
     faults: Vec<Fault>,
@@ -60,6 +67,9 @@ impl<'t> Parser<'t> {
             branches: vec![Branch::new()],
             cost: 0,
             or_depth: 0,
+            not_depth: 0,
+            known: &operators::KNOWN,
+            automata_kib: 0,
             pointer: String::new(),
             faults: Vec::new(),
         }
@@ -67,14 +77,15 @@ impl<'t> Parser<'t> {
 
     fn finish(mut self) -> Result<Pattern, Error> {
         self.pointer.clear();
-        if self.branches.iter().any(|branch| branch.len() > FIELDS_MAX) {
+        if self.branches.iter().any(|branch| pattern::paths(branch).len() > FIELDS_MAX) {
             let detail = format!("a pattern names at most {FIELDS_MAX} fields");
             self.fault(0, "too-many-fields", &detail);
         }
         if self.cost > COST_MAX {
             let detail = format!(
                 "a pattern costs at most {COST_MAX}, and this one {}: an exact value costs 1, an operator 8, each \
-                 piece of a wildcard 16, and each branch of a '$or' all that stands beside it",
+                 piece of a wildcard 16, each KiB of a regular expression's automaton 2, and each branch of a '$or' all \
+                 that stands beside it",
                 self.cost
             );
             self.fault(0, "too-costly", &detail);
@@ -230,7 +241,17 @@ impl<'t> Parser<'t> {
 
     fn alternative(&mut self, condition: &mut Condition) -> Result<(), Malformed> {
         let at = self.scanner.position();
-        match self.scanner.value()? {
+        let begun = self.scanner.value()?;
+        self.alternative_begun(begun, at, condition)
+    }
+
+    fn alternative_begun(
+        &mut self,
+        begun: Start<'_>,
+        at: usize,
+        condition: &mut Condition,
+    ) -> Result<(), Malformed> {
+        match begun {
             Start::Scalar(value) => {
                 condition.cost += EXACT_COST;
                 condition.exact.extend(self.measurable(value, at));

@@ -20,8 +20,34 @@ const WILDCARD: &str = "wildcard";
 const ANYTHING_BUT: &str = "anything-but";
 const NUMERIC: &str = "numeric";
 const CIDR: &str = "cidr";
-const KNOWN: [&str; 8] =
-    [EXISTS, PREFIX, SUFFIX, IGNORE_CASE, WILDCARD, ANYTHING_BUT, NUMERIC, CIDR];
+const CONTAINS: &str = "contains";
+const REGEX: &str = "regex";
+const NOT: &str = "not";
+pub(super) const SOME: &str = "some";
+pub(super) const EVERY: &str = "every";
+pub(super) const NONE: &str = "none";
+const FIELD: &str = "field";
+/// What can be asked of a field.
+pub(super) const KNOWN: [&str; 15] = [
+    EXISTS,
+    PREFIX,
+    SUFFIX,
+    IGNORE_CASE,
+    CONTAINS,
+    WILDCARD,
+    REGEX,
+    ANYTHING_BUT,
+    NOT,
+    NUMERIC,
+    CIDR,
+    SOME,
+    EVERY,
+    NONE,
+    FIELD,
+];
+/// What can be asked of one value by itself.
+pub(super) const OF_VALUE: [&str; 10] =
+    [PREFIX, SUFFIX, IGNORE_CASE, CONTAINS, WILDCARD, REGEX, ANYTHING_BUT, NOT, NUMERIC, CIDR];
 /// What an exception can be made of, beside values.
 const EXCEPTED: [&str; 4] = [PREFIX, SUFFIX, IGNORE_CASE, WILDCARD];
 
@@ -32,7 +58,7 @@ impl<'t> Parser<'t> {
         condition: &mut Condition,
         at: usize,
     ) -> Result<(), Malformed> {
-        self.one_member(at, &KNOWN, |parser, operator| parser.operator(operator, condition))
+        self.one_member(at, self.known, |parser, operator| parser.operator(operator, condition))
     }
 
     /// Reads an object that has been entered and that must hold one of these keys, and no other.
@@ -72,15 +98,21 @@ impl<'t> Parser<'t> {
     }
 
     fn operator(&mut self, name: &str, condition: &mut Condition) -> Result<(), Malformed> {
-        if name == EXISTS {
-            condition.cost += EXACT_COST;
-            return self.exists(condition);
+        match name {
+            EXISTS => {
+                condition.cost += EXACT_COST;
+                return self.exists(condition);
+            }
+            SOME | EVERY | NONE => return self.quantified(name, condition),
+            FIELD => return self.comparison(condition),
+            _ => {}
         }
         condition.cost += OPERATOR_COST;
         let operator = match name {
             NUMERIC => self.numeric()?.map(Operator::Numeric),
             ANYTHING_BUT => self.anything_but(condition)?.map(Operator::AnythingBut),
-            PREFIX | SUFFIX => self.affix(name)?,
+            NOT => self.not(condition)?,
+            PREFIX | SUFFIX | CONTAINS => self.part(name, condition)?,
             _ => self.of_text(name, condition)?,
         };
         condition.operators.extend(operator);
@@ -124,6 +156,11 @@ impl<'t> Parser<'t> {
             PREFIX => Some(Operator::Prefix(text.into())),
             SUFFIX => Some(Operator::Suffix(text.into())),
             IGNORE_CASE => Some(Operator::EqualsIgnoreCase(text.into())),
+            CONTAINS => {
+                condition.cost += WILDCARD_PIECE_COST;
+                Some(Operator::Contains(text.into()))
+            }
+            REGEX => self.regex(text, at, condition).map(Operator::Regex),
             WILDCARD => {
                 match Glob::parse(text) {
                     Ok(glob) => {
@@ -150,22 +187,29 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `prefix` or `suffix`, which also take `{"equals-ignore-case": …}`.
-    fn affix(&mut self, name: &str) -> Result<Option<Operator>, Malformed> {
+    /// `prefix`, `suffix` or `contains`, which also take `{"equals-ignore-case": …}`.
+    fn part(
+        &mut self,
+        name: &str,
+        condition: &mut Condition,
+    ) -> Result<Option<Operator>, Malformed> {
         let at = self.scanner.position();
         let mut operator = None;
         match self.scanner.value()? {
             Start::Scalar(Scalar::Text(text)) => {
-                operator = self.with_text(name, &text, at, &mut Condition::default());
+                operator = self.with_text(name, &text, at, condition);
             }
             Start::Object => self.one_member(at, &[IGNORE_CASE], |parser, inner| {
                 let at = parser.scanner.position();
                 match parser.scanner.value()? {
                     Start::Scalar(Scalar::Text(text)) => {
-                        operator = Some(match name {
-                            PREFIX => Operator::PrefixIgnoreCase(text.into()),
-                            _ => Operator::SuffixIgnoreCase(text.into()),
-                        });
+                        operator = match name {
+                            PREFIX => Some(Operator::PrefixIgnoreCase(text.into())),
+                            SUFFIX => Some(Operator::SuffixIgnoreCase(text.into())),
+                            _ => parser
+                                .contained_ignoring_case(&text, at, condition)
+                                .map(Operator::ContainsIgnoreCase),
+                        };
                         Ok(())
                     }
                     other => parser.wrong_operand(at, &format!("'{inner}' takes a string"), &other),
@@ -308,7 +352,7 @@ impl<'t> Parser<'t> {
         Ok(interval)
     }
 
-    fn wrong_operand(
+    pub(super) fn wrong_operand(
         &mut self,
         at: usize,
         detail: &str,
