@@ -137,6 +137,7 @@ mod tests {
             (r"(?i)error|warning|timed? ?out|refused", 32),
             (r"^arn:aws:s3:::[^/]+/.+\.(jpe?g|png|gif|webp)$", 32),
             (r"(?i)^.*\.(jpe?g|png|gif|webp|tiff?|heic)$", 32),
+            ("^.{1,200}$", 208),
         ] {
             let kib = search(expression).kib();
             println!("{kib} {expression}");

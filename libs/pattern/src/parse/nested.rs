@@ -13,6 +13,9 @@ use crate::scalar::Scalar;
 use crate::scan::{Malformed, Start};
 use crate::search::{self, Search};
 
+/// The largest automaton, as it costs.
+const AUTOMATON_KIB_MAX: usize = AUTOMATON_BYTES_MAX / 1024;
+
 impl Parser<'_> {
     /// Reads what a value must not be.
     pub(super) fn not(&mut self, condition: &mut Condition) -> Result<Option<Operator>, Malformed> {
@@ -113,7 +116,7 @@ impl Parser<'_> {
                 let search = self.affordable(condition, || Search::new(text, &expression))?;
                 if search.is_none() {
                     let detail = format!(
-                        "this expression needs an automaton of more than {AUTOMATON_BYTES_MAX} bytes: let it begin with \
+                        "this expression needs an automaton of more than {AUTOMATON_KIB_MAX} KiB: let it begin with \
                          ^, repeat less often, or take several expressions"
                     );
                     self.fault(at, "too-costly", &detail);
@@ -138,7 +141,7 @@ impl Parser<'_> {
             self.affordable(condition, || Search::new(text, &search::ignoring_case(text)))?;
         if search.is_none() {
             let detail = format!(
-                "this text needs an automaton of more than {AUTOMATON_BYTES_MAX} bytes: take a shorter one"
+                "this text needs an automaton of more than {AUTOMATON_KIB_MAX} KiB: take a shorter one"
             );
             self.fault(at, "too-costly", &detail);
         }
@@ -156,7 +159,7 @@ impl Parser<'_> {
         }
         let search = make();
         // One that is too large took as much work as the largest.
-        let kib = search.as_ref().map_or(AUTOMATON_BYTES_MAX / 1024, Search::kib);
+        let kib = search.as_ref().map_or(AUTOMATON_KIB_MAX, Search::kib);
         self.automata_kib += kib;
         condition.cost += AUTOMATON_KIB_COST * kib;
         Some(search)

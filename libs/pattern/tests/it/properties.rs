@@ -1,7 +1,7 @@
 //! The matcher answers as the naive one, whatever the patterns and the event.
 
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 
 use tripline_kernel::Classify as _;
 use tripline_pattern::{Matcher, Pattern};
@@ -56,11 +56,13 @@ fn event() -> impl Strategy<Value = Json> {
 }
 
 fn numeric() -> impl Strategy<Value = Alternative> {
-    let number = || select(vec![-7, 0, 1, 2, 9_007_199_254_740_992, 9_007_199_254_740_993]);
-    let one = (select(vec!["=", "<", "<=", ">", ">="]), number()).prop_map(|bound| vec![bound]);
-    let two = (select(vec![">", ">="]), number(), select(vec!["<", "<="]), number())
-        .prop_filter("an empty interval is refused", |(_, low, _, high)| low < high)
-        .prop_map(|(lower, low, upper, high)| vec![(lower, low), (upper, high)]);
+    const ASCENDING: [i64; 6] = [-7, 0, 1, 2, 9_007_199_254_740_992, 9_007_199_254_740_993];
+    let number = select(ASCENDING.to_vec());
+    let one = (select(vec!["=", "<", "<=", ">", ">="]), number).prop_map(|bound| vec![bound]);
+    // An empty interval is refused.
+    let two =
+        (select(vec![">", ">="]), select(vec!["<", "<="]), subsequence(ASCENDING.to_vec(), 2))
+            .prop_map(|(lower, upper, bounds)| vec![(lower, bounds[0]), (upper, bounds[1])]);
     prop_oneof![one, two].prop_map(Alternative::Numeric)
 }
 
@@ -77,21 +79,91 @@ fn anything_but() -> impl Strategy<Value = Alternative> {
     ]
 }
 
-fn alternative() -> impl Strategy<Value = Alternative> {
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Expressions, and what they mean for the texts above.
+fn regex() -> impl Strategy<Value = Alternative> {
+    type Meant = (&'static str, fn(&str) -> bool);
+    let expressions: [Meant; 8] = [
+        ("", |_| true),
+        ("^a", |text| text.starts_with('a')),
+        ("[bB]$", |text| text.ends_with(['b', 'B'])),
+        (r"^\d+$", is_number),
+        ("(?i)^AB", |text| text.to_lowercase().starts_with("ab")),
+        ("^.{2}$", |text| text.chars().count() == 2),
+        (r"\.1\.|^$", |text| text.is_empty() || text.contains(".1.")),
+        (r"\b0\b", |text| text.split('.').any(|part| part == "0")),
+    ];
+    select(expressions.to_vec()).prop_map(|(source, meaning)| Alternative::Regex(source, meaning))
+}
+
+/// What can be asked of one value by itself.
+fn of_value() -> impl Strategy<Value = Alternative> {
     let text = || select(vec!["", "a", "ab", "B", "b"]);
-    let affix = || select(vec!["prefix", "suffix"]);
+    let part = || select(vec!["prefix", "suffix", "contains"]);
     let glob = select(vec!["", "*", "a*", "*b", "a*b", "*a*", "1*7"]);
-    prop_oneof![
+    let simple = prop_oneof![
         4 => leaf().prop_map(Alternative::Exactly),
-        2 => any::<bool>().prop_map(Alternative::Exists),
-        1 => (affix(), text()).prop_map(|(name, text)| Alternative::OfText(name, text)),
-        1 => (affix(), text()).prop_map(|(name, text)| Alternative::IgnoreCase(name, text)),
+        1 => (part(), text()).prop_map(|(name, text)| Alternative::OfText(name, text)),
+        1 => (part(), text()).prop_map(|(name, text)| Alternative::IgnoreCase(name, text)),
         1 => text().prop_map(|text| Alternative::OfText("equals-ignore-case", text)),
         1 => glob.prop_map(|glob| Alternative::OfText("wildcard", glob)),
         1 => Just(Alternative::OfText("cidr", "10.0.0.0/24")),
+        1 => regex(),
         2 => numeric(),
         2 => anything_but(),
+    ];
+    simple.prop_recursive(2, 4, 2, |inner| {
+        prop::collection::vec(inner, 1..3).prop_map(Alternative::Not)
+    })
+}
+
+fn quantified() -> impl Strategy<Value = Alternative> {
+    let quantifier = select(vec!["some", "every", "every", "none"]);
+    (quantifier, prop::collection::vec(of_value(), 1..4))
+        .prop_map(|(quantifier, inner)| Alternative::Quantified(quantifier, inner))
+}
+
+fn compared(paths: Vec<&'static str>) -> impl Strategy<Value = Alternative> {
+    (select(vec!["=", "!=", "<", "<=", ">", ">="]), select(paths))
+        .prop_map(|(operator, path)| Alternative::Compared(operator, path))
+}
+
+fn alternative() -> impl Strategy<Value = Alternative> {
+    prop_oneof![
+        12 => of_value(),
+        2 => any::<bool>().prop_map(Alternative::Exists),
+        2 => quantified(),
+        2 => compared(vec!["a", "b", "c", "", "a.b", "a.a", "b.a", "a.b.a", "b.b.a"]),
     ]
+}
+
+/// Events of few fields and values in many arrays, where comparisons find much to compare.
+fn entangled() -> impl Strategy<Value = Json> {
+    let key = || select(vec!["a", "b"]);
+    let leaf = || {
+        let few = vec![TEXTS[1], TEXTS[3], NUMBERS[0], NUMBERS[5]];
+        select(few).prop_map(|(spelling, meaning)| Json::Leaf(Leaf { spelling, meaning }))
+    };
+    let json = leaf().prop_recursive(5, 40, 4, move |inner| {
+        let object = prop::collection::vec((key(), inner.clone()), 1..4).prop_map(Json::Object);
+        let mixed = prop_oneof![3 => object.clone(), 1 => inner];
+        prop_oneof![2 => prop::collection::vec(mixed, 1..4).prop_map(Json::Array), 1 => object]
+    });
+    prop::collection::vec((key(), json), 1..3).prop_map(Json::Object)
+}
+
+fn comparing() -> impl Strategy<Value = oracle::Pattern> {
+    const PATHS: [&str; 8] = ["a", "b", "a.a", "a.b", "b.a", "b.b", "a.b.a", "a.b.b"];
+    let one = prop_oneof![
+        3 => compared(PATHS.to_vec()),
+        1 => select(vec![TEXTS[1], NUMBERS[0]])
+            .prop_map(|(spelling, meaning)| Alternative::Exactly(Leaf { spelling, meaning })),
+    ];
+    let any_of = prop::collection::vec(one, 1..2).prop_map(oracle::Pattern::AnyOf);
+    prop::collection::vec((select(PATHS.to_vec()), any_of), 1..4).prop_map(oracle::Pattern::Object)
 }
 
 /// Whether a pattern is refused for nothing but its cost, as one with many choices may be.
@@ -134,6 +206,44 @@ proptest! {
     }
 
     #[test]
+    fn comparisons_as_the_naive_matcher(pattern in comparing(), event in entangled()) {
+        let expected = oracle::matches(&pattern, &event);
+        prop_assert_eq!(crate::matches(&pattern.to_string(), &event.to_string()), expected);
+    }
+
+    #[test]
+    fn what_is_explained_can_be_written(pattern in pattern(), event in event()) {
+        let explain = |pattern: &str| {
+            Pattern::parse(pattern).unwrap().explain(event.to_string().as_bytes()).unwrap()
+        };
+        let explanation = explain(&pattern.to_string());
+        prop_assert_eq!(explanation.matches, oracle::matches(&pattern, &event));
+        for way in explanation.ways {
+            let fields = way.fields.iter().map(|field| {
+                let alternatives: Vec<_> =
+                    field.alternatives.iter().map(|tried| tried.alternative.as_str()).collect();
+                format!("\"{}\": [{}]", field.path, alternatives.join(", "))
+            });
+            let fields = fields.collect::<Vec<_>>().join(", ");
+            prop_assert_eq!(&explain(&format!("{{{fields}}}")).ways, &[way]);
+        }
+    }
+
+    #[test]
+    fn no_text_panics(pattern in "[\\[\\]{}\":,a-b1.$ ]{0,40}", event in prop::collection::vec(any::<u8>(), 0..40)) {
+        if let Ok(pattern) = Pattern::parse(&pattern) {
+            let mut matcher = Matcher::new();
+            matcher.install(0, pattern);
+            let _ = matcher.matches(&event, &mut Vec::new());
+        }
+    }
+}
+
+proptest! {
+    // Each has some ten patterns.
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
     fn many_patterns_as_each_alone_through_removals(
         patterns in prop::collection::vec((0_u8..12, any::<bool>(), pattern()), 1..20),
         event in event(),
@@ -157,14 +267,5 @@ proptest! {
         let mut out = Vec::new();
         matcher.matches(event.to_string().as_bytes(), &mut out).unwrap();
         prop_assert_eq!(out, expected);
-    }
-
-    #[test]
-    fn no_text_panics(pattern in "[\\[\\]{}\":,a-b1.$ ]{0,40}", event in prop::collection::vec(any::<u8>(), 0..40)) {
-        if let Ok(pattern) = Pattern::parse(&pattern) {
-            let mut matcher = Matcher::new();
-            matcher.install(0, pattern);
-            let _ = matcher.matches(&event, &mut Vec::new());
-        }
     }
 }
