@@ -4,8 +4,10 @@
 //! An event may hold thousands of both, so not every pair is looked at: what many values have in store for a comparison
 //! is summed up by where they stand.
 
+mod groups;
+mod sums;
+
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::decimal;
@@ -100,13 +102,54 @@ impl Comparison {
         let mut met = if ours.len().saturating_mul(theirs.len()) <= PAIRS_MAX {
             self.relation.pairwise(ours, &theirs, places)
         } else if self.relation == Relation::Equal {
-            equal(ours, theirs, places)
+            groups::equal(ours, theirs, places)
         } else {
             self.relation.summed_up(ours, theirs, places)
         };
         met.sort_unstable();
         met.dedup();
         met
+    }
+}
+
+impl Comparison {
+    /// Whether it would be met if no two values stood in different elements.
+    pub(crate) fn would_be_met<'v>(
+        &self,
+        ours: impl ExactSizeIterator<Item = Placed<'v>>,
+        theirs: impl ExactSizeIterator<Item = Placed<'v>> + Clone,
+    ) -> bool {
+        let outside = |(_, value)| (ROOT, value);
+        !self.met_in(ours.map(outside), theirs.map(outside), &OnlyRoot).is_empty()
+    }
+}
+
+/// An event without arrays of objects.
+struct OnlyRoot;
+
+impl Places for OnlyRoot {
+    fn scopes(&self) -> usize {
+        1
+    }
+
+    fn arrays(&self) -> usize {
+        0
+    }
+
+    fn within(&self, scope: usize) -> Range<usize> {
+        scope..scope + 1
+    }
+
+    fn array(&self, _: usize) -> Option<usize> {
+        None
+    }
+
+    fn around(&self, _: usize) -> usize {
+        ROOT
+    }
+
+    fn elements(&self, _: usize) -> Range<usize> {
+        0..0
     }
 }
 
@@ -161,77 +204,6 @@ impl Relation {
         }
         met
     }
-
-    /// For every relation but equality, a few values say what all of a scope would.
-    fn summed_up<'v>(
-        self,
-        ours: impl Iterator<Item = Placed<'v>>,
-        theirs: impl Iterator<Item = Placed<'v>> + Clone,
-        places: &impl Places,
-    ) -> Vec<usize> {
-        // Theirs that stand in each scope itself, and those in other arrays than the one whose elements are asked for.
-        let mut here = vec![Few::default(); places.scopes()];
-        for (scope, their) in theirs.clone() {
-            here[scope].add(self, their);
-        }
-        let beside = self.beside(&here, places);
-        // Ours that stand in each scope and in those around it.
-        let (reversed, mut met) = (self.reversed(), Vec::new());
-        let mut around = vec![Few::default(); places.scopes()];
-        for (scope, our) in ours {
-            around[scope].add(reversed, our);
-            let elsewhere = places.array(scope).is_some_and(|array| beside[array].any(self, our));
-            if elsewhere || here[scope].any(self, our) {
-                met.push(scope);
-            }
-        }
-        for scope in 1..places.scopes() {
-            if let Some(array) = places.array(scope) {
-                let outer = around[places.around(array)];
-                around[scope].merge(reversed, outer);
-            }
-        }
-        met.extend(
-            theirs
-                .filter(|(scope, their)| around[*scope].any(reversed, their))
-                .map(|(scope, _)| scope),
-        );
-        met
-    }
-
-    /// For each array, what agrees with all of its elements without being in any: what stands in the scopes around it,
-    /// and in other arrays of these.
-    fn beside<'v>(self, here: &[Few<'v>], places: &impl Places) -> Vec<Few<'v>> {
-        let mut inside = vec![Few::default(); places.arrays()];
-        let mut below = here.to_vec();
-        for scope in (1..places.scopes()).rev() {
-            if let Some(array) = places.array(scope) {
-                let found = below[scope];
-                inside[array].merge(self, found);
-                below[places.around(array)].merge(self, found);
-            }
-        }
-        let mut beside = vec![Few::default(); places.arrays()];
-        // What stands before each array, then what stands after it, then what stands further out.
-        let (mut before, mut after) = (here.to_vec(), vec![Few::default(); places.scopes()]);
-        for array in 0..places.arrays() {
-            let seen = &mut before[places.around(array)];
-            beside[array] = *seen;
-            seen.merge(self, inside[array]);
-        }
-        for array in (0..places.arrays()).rev() {
-            let seen = &mut after[places.around(array)];
-            beside[array].merge(self, *seen);
-            seen.merge(self, inside[array]);
-        }
-        for array in 0..places.arrays() {
-            if let Some(outer) = places.array(places.around(array)) {
-                let further = beside[outer];
-                beside[array].merge(self, further);
-            }
-        }
-        beside
-    }
 }
 
 /// The scope in which two values are met together, unless they stand in different elements of one array: the inner one
@@ -251,126 +223,6 @@ fn together(ours: usize, theirs: usize, places: &impl Places) -> Option<usize> {
     None
 }
 
-/// The values among many that stand to another value as any of them does: of numbers and of texts the greatest or the
-/// least, or, where they are to be unequal, two that differ.
-#[derive(Clone, Copy, Default)]
-struct Few<'v>([Option<&'v Scalar<'v>>; 2]);
-
-impl<'v> Few<'v> {
-    /// Adds one that others are to stand to in this relation.
-    fn add(&mut self, relation: Relation, value: &'v Scalar<'v>) {
-        let [first, second] = &mut self.0;
-        let kept = match (relation, value) {
-            (_, Scalar::Immeasurable) => return,
-            (Relation::NotEqual, _) if first.is_none_or(|first| first == value) => first,
-            (Relation::NotEqual, _) | (_, Scalar::Text(_)) => second,
-            (_, Scalar::Number(_)) => first,
-            (_, Scalar::Bool(_) | Scalar::Null) => return,
-        };
-        // Whatever stands so to the one that is kept stands so to this one as well.
-        if kept.is_none_or(|kept| relation.holds(kept, value)) {
-            *kept = Some(value);
-        }
-    }
-
-    fn merge(&mut self, relation: Relation, other: Self) {
-        for value in other.0.into_iter().flatten() {
-            self.add(relation, value);
-        }
-    }
-
-    /// Whether the value stands so to any of them.
-    fn any(&self, relation: Relation, value: &Scalar<'_>) -> bool {
-        self.0.iter().flatten().any(|kept| relation.holds(value, kept))
-    }
-}
-
-/// Where a value stands on both sides.
-#[derive(Default)]
-struct Both {
-    ours: Vec<usize>,
-    theirs: Vec<usize>,
-}
-
-/// Equality is told value by value.
-fn equal<'v>(
-    ours: impl Iterator<Item = Placed<'v>>,
-    theirs: impl Iterator<Item = Placed<'v>>,
-    places: &impl Places,
-) -> Vec<usize> {
-    let mut values: HashMap<&Scalar<'v>, Both> = HashMap::new();
-    for (scope, our) in ours.filter(|(_, our)| **our != Scalar::Immeasurable) {
-        values.entry(our).or_default().ours.push(scope);
-    }
-    for (scope, their) in theirs {
-        if let Some(both) = values.get_mut(their) {
-            both.theirs.push(scope);
-        }
-    }
-    let mut met = Vec::new();
-    for both in values.values_mut().filter(|both| !both.theirs.is_empty()) {
-        for scopes in [&mut both.ours, &mut both.theirs] {
-            scopes.sort_unstable();
-            scopes.dedup();
-        }
-        both.meet(places, &mut met);
-    }
-    met
-}
-
-impl Both {
-    fn meet(&self, places: &impl Places, met: &mut Vec<usize>) {
-        // Scopes are inside each other or apart, so one of theirs is inside one of ours if any of those that begin up to
-        // there reaches beyond.
-        let (mut next, mut reach) = (0, 0);
-        for &scope in &self.theirs {
-            while let Some(&our) = self.ours.get(next).filter(|&&our| our <= scope) {
-                reach = reach.max(places.within(our).end);
-                next += 1;
-            }
-            if scope < reach {
-                met.push(scope);
-            }
-        }
-        let mut known = HashMap::new();
-        for &scope in &self.ours {
-            let here = self.theirs.binary_search(&scope).is_ok();
-            if here || self.beside(scope, places, &mut known) {
-                met.push(scope);
-            }
-        }
-    }
-
-    /// Whether one of theirs stands around this scope, or in another array of those around it. `known` is the same for
-    /// all elements of an array.
-    fn beside(
-        &self,
-        mut scope: usize,
-        places: &impl Places,
-        known: &mut HashMap<usize, bool>,
-    ) -> bool {
-        let count = |scopes: Range<usize>| {
-            let before = |end| self.theirs.partition_point(|&scope| scope < end);
-            before(scopes.end) - before(scopes.start)
-        };
-        let (mut passed, mut found) = (Vec::new(), false);
-        while let Some(array) = places.array(scope) {
-            if let Some(&known) = known.get(&array) {
-                found = known;
-                break;
-            }
-            passed.push(array);
-            scope = places.around(array);
-            if count(places.within(scope)) > count(places.elements(array)) {
-                found = true;
-                break;
-            }
-        }
-        known.extend(passed.into_iter().map(|array| (array, found)));
-        found
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ops::Range;
@@ -378,7 +230,8 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::{Places, Relation, equal};
+    use super::groups::equal;
+    use super::{Places, Relation};
     use crate::observed::ROOT;
     use crate::scalar::Scalar;
 

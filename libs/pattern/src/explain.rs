@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::comparison::{Comparison, placed};
+use crate::comparison::{Comparison, Placed, placed};
 use crate::display::quoted;
 use crate::error::EventError;
 use crate::observed::{Observed, Occurrence};
@@ -156,8 +156,12 @@ impl<'e> Holdings<'_, 'e> {
     }
 
     fn agrees(&self, path: &str, comparison: &Comparison) -> bool {
-        let all = |path| self.of(path).iter().map(placed);
-        !comparison.met_in(all(path), all(&comparison.path), &self.observed).is_empty()
+        let (ours, theirs) = (self.placed(path), self.placed(&comparison.path));
+        !comparison.met_in(ours, theirs, &self.observed).is_empty()
+    }
+
+    fn placed(&self, path: &str) -> impl ExactSizeIterator<Item = Placed<'_>> + Clone {
+        self.of(path).iter().map(placed)
     }
 
     /// Why the field is met, or not.
@@ -180,7 +184,11 @@ impl<'e> Holdings<'_, 'e> {
                     let value = quantified.broken_by(all.iter().copied())?;
                     Some(format!("; {} breaks {quantified}", shown(value)))
                 });
-                let holding = condition.compared.iter().map(|other| self.holding(other));
+                let holding = condition.compared.iter().map(|other| {
+                    let elsewhere = other.would_be_met(self.placed(path), self.placed(&other.path));
+                    let elsewhere = if elsewhere { ", but in another element" } else { "" };
+                    format!("{}{elsewhere}", self.holding(other))
+                });
                 let closest = closest(condition, all).map(|closest| format!("; {closest}"));
                 [none].into_iter().chain(closest).chain(broken).chain(holding).collect()
             }
@@ -368,6 +376,12 @@ mod tests {
                 r#"{"a": 5, "b": "5"}"#,
                 true,
                 r#"5 matches {"field": ["!=", "b"]}; b holds "5""#,
+            ),
+            (
+                r#"{"i.a": [{"field": ["=", "i.b"]}]}"#,
+                r#"{"i": [{"a": 5, "b": 4}, {"b": 5}]}"#,
+                false,
+                "5: no alternative matches; i.b holds 4, 5, but in another element",
             ),
         ] {
             let field = only(pattern, event);

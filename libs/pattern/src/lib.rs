@@ -77,13 +77,14 @@ pub mod limits {
     pub const EXACT_COST: usize = 1;
     /// What an operator costs: it is asked of each value of its field.
     pub const OPERATOR_COST: usize = 8;
-    /// What each piece between the stars of a wildcard, or a text to be contained, costs as well: it is looked for.
+    /// What each piece between the stars of a wildcard, a text to be contained or a regular expression costs as well: it is
+    /// looked for.
     pub const WILDCARD_PIECE_COST: usize = 16;
     /// What each KiB of the automaton of a regular expression, or of a text to be contained whatever its case, costs as
     /// well: it is kept in memory.
     pub const AUTOMATON_KIB_COST: usize = 2;
-    /// What a comparison with another field costs: it is asked of the values of both.
-    pub const COMPARISON_COST: usize = 16;
+    /// What a comparison with another field costs: the values of both are gone through, more than once if they are many.
+    pub const COMPARISON_COST: usize = 50;
     /// Largest automaton of a regular expression, or of a text to be contained whatever its case, in bytes.
     pub const AUTOMATON_BYTES_MAX: usize = 256 * 1024;
     /// Longest regular expression, in bytes.

@@ -84,8 +84,8 @@ impl<'t> Parser<'t> {
         if self.cost > COST_MAX {
             let detail = format!(
                 "a pattern costs at most {COST_MAX}, and this one {}: an exact value costs 1, an operator 8, each \
-                 piece of a wildcard 16, each KiB of a regular expression's automaton 2, and each branch of a '$or' all \
-                 that stands beside it",
+                 piece of a wildcard and what else is looked for 16 more, each KiB of a regular expression's automaton 2, \
+                 a comparison of fields 50, and each branch of a '$or' all that stands beside it",
                 self.cost
             );
             self.fault(0, "too-costly", &detail);

@@ -5,7 +5,7 @@ use super::operators::{EVERY, OF_VALUE, SOME};
 use crate::comparison::{Comparison, Relation};
 use crate::limits::{
     AUTOMATON_BYTES_MAX, AUTOMATON_KIB_COST, COMPARISON_COST, COST_MAX, NOT_DEPTH_MAX,
-    OPERATOR_COST, PATH_SEGMENTS_MAX, REGEX_BYTES_MAX,
+    OPERATOR_COST, PATH_SEGMENTS_MAX, REGEX_BYTES_MAX, WILDCARD_PIECE_COST,
 };
 use crate::operator::Operator;
 use crate::pattern::{Condition, Quantified, Quantifier};
@@ -161,7 +161,7 @@ impl Parser<'_> {
         // One that is too large took as much work as the largest.
         let kib = search.as_ref().map_or(AUTOMATON_KIB_MAX, Search::kib);
         self.automata_kib += kib;
-        condition.cost += AUTOMATON_KIB_COST * kib;
+        condition.cost += WILDCARD_PIECE_COST + AUTOMATON_KIB_COST * kib;
         Some(search)
     }
 }

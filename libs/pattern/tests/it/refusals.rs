@@ -164,7 +164,10 @@ fn what_each_operator_costs_is_counted() {
     };
     for (alternative, expected) in [
         (r#"{"contains": "x"}"#, limits::OPERATOR_COST + limits::WILDCARD_PIECE_COST),
-        (r#"{"regex": "x"}"#, limits::OPERATOR_COST + limits::AUTOMATON_KIB_COST),
+        (
+            r#"{"regex": "x"}"#,
+            limits::OPERATOR_COST + limits::WILDCARD_PIECE_COST + limits::AUTOMATON_KIB_COST,
+        ),
         (r#"{"not": {"prefix": "x"}}"#, 2 * limits::OPERATOR_COST),
         (r#"{"every": {"prefix": "x"}}"#, 2 * limits::OPERATOR_COST),
         (r#"{"none": [1, 2]}"#, limits::OPERATOR_COST + 2),
