@@ -196,6 +196,44 @@ fn members(
     })
 }
 
+/// Texts near patterns: any characters, pieces that fit together more often than those do, and expressions.
+fn near_pattern() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 24] = [
+        "{\"a\": [",
+        "{\"a.b\": [",
+        "{\"not\": ",
+        "{\"every\": ",
+        "{\"none\": [",
+        "{\"some\": ",
+        "{\"field\": [\"<\", ",
+        "{\"regex\": ",
+        "{\"contains\": ",
+        "{\"equals-ignore-case\": ",
+        "{\"exists\": ",
+        "{\"numeric\": [\"=\", ",
+        "{\"anything-but\": [",
+        "\"a\"",
+        "\"(\"",
+        "\"a.b\"",
+        "1",
+        "null",
+        ", ",
+        "[",
+        "]",
+        "]",
+        "}",
+        "}",
+    ];
+    let pieces = prop::collection::vec(select(PIECES.to_vec()), 0..16);
+    prop_oneof![
+        "[\\[\\]{}\":,a-b1.$ ]{0,40}",
+        pieces.prop_map(|pieces| pieces.concat()),
+        r"[abé.*+?()\[\]^$|{}0-9,\\dwsbBpxu&~-]{0,20}".prop_map(|expression| {
+            format!("{{\"a\": [{{\"regex\": \"{}\"}}]}}", expression.replace('\\', "\\\\"))
+        }),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
@@ -230,11 +268,12 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(pattern in "[\\[\\]{}\":,a-b1.$ ]{0,40}", event in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn no_text_panics(pattern in near_pattern(), event in prop::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(pattern) = Pattern::parse(&pattern) {
             let mut matcher = Matcher::new();
             matcher.install(0, pattern);
             let _ = matcher.matches(&event, &mut Vec::new());
+            let _ = matcher.matches("{\"a\": [\"a\", \"é\", 1]}".as_bytes(), &mut Vec::new());
         }
     }
 }
