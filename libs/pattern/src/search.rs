@@ -106,6 +106,7 @@ mod tests {
             (r"[\w.]+@[^\s\d]+", "a.b@cé"),
             ("(?m)^b$", "a\nb\nc"),
             (r"^[^\d]$", "é"),
+            (r"^[^a&&\W]$", "é"),
         ] {
             assert!(search(expression).finds(text), "{expression} {text}");
         }
