@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use memchr::memmem;
+
 const WORD: usize = size_of::<u64>();
 
 /// Whether the texts are the same.
@@ -40,6 +42,26 @@ pub(crate) fn ends_with(text: &[u8], suffix: &[u8]) -> bool {
     start.is_some_and(|start| same(&text[start..], suffix))
 }
 
+/// Texts up to this length are searched without preparation.
+const SHORT_TEXT_BYTES: usize = 64;
+
+/// Where a part of a text stands first.
+pub(crate) fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    if text.len() > SHORT_TEXT_BYTES {
+        return memmem::find(text, part);
+    }
+    let Some(first) = part.first() else { return Some(0) };
+    let (mut at, last) = (0, text.len().checked_sub(part.len())?);
+    while at <= last {
+        at += text[at..=last].iter().position(|byte| byte == first)?;
+        if same(&text[at..at + part.len()], part) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
 /// The order of the texts by their bytes.
 #[inline]
 pub(crate) fn order(mut left: &[u8], mut right: &[u8]) -> Ordering {
@@ -63,9 +85,14 @@ pub(crate) fn order(mut left: &[u8], mut right: &[u8]) -> Ordering {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{behind, ends_with, order, same};
+    use super::{behind, ends_with, find, order, same};
 
     proptest! {
+        #[test]
+        fn parts_are_found_where_they_stand_first(text in "[ab]{0,80}", part in "[ab]{0,5}") {
+            prop_assert_eq!(find(text.as_bytes(), part.as_bytes()), text.find(&part));
+        }
+
         #[test]
         fn texts_compare_as_slices_do(left in "[ab]{0,40}", at in 0_usize..40, other in "[ab]{0,3}") {
             let mut right = left.clone();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::answers::{Answers, Seen};
+use crate::comparison::placed;
 use crate::gate::{Class, Gated};
-use crate::observed::ROOT;
+use crate::observed::{Occurrence, ROOT};
 use crate::paths::FieldId;
 use crate::pattern::Condition;
 use crate::rows::Rows;
@@ -47,7 +48,12 @@ struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Content {
     AnyOf(Box<[TermId]>),
-    Asked { condition: Arc<Condition>, present: Option<TermId> },
+    /// `others` are the fields that this one is compared with.
+    Asked {
+        condition: Arc<Condition>,
+        present: Option<TermId>,
+        others: Box<[FieldId]>,
+    },
 }
 
 impl Default for Content {
@@ -78,9 +84,10 @@ impl Conditions {
                 Content::AnyOf(any.into())
             }
             None => {
-                let present = !asked.absent;
+                let present = !asked.admits_absence();
                 let present = present.then(|| terms.acquire(field, &Gated::present()));
-                Content::Asked { condition: Arc::new(asked.clone()), present }
+                let others = asked.compared.iter().map(|other| terms.want(&other.path)).collect();
+                Content::Asked { condition: Arc::new(asked.clone()), present, others }
             }
         };
         self.row(field, content)
@@ -171,27 +178,11 @@ impl Conditions {
         event: Seen<'_>,
         answers: &'s mut Answers,
     ) -> &'s [u32] {
-        let (field, condition) = match id.row().map(|row| &self.rows[row]) {
-            Some(Row { field, content: Content::Asked { condition, .. }, .. }) => {
-                (*field, condition)
-            }
-            _ => return &[],
-        };
-        answers.of(id, |scopes| {
-            let mut is_absent = true;
-            for (scope, value) in event.observed.of(field, event.json) {
-                is_absent = false;
-                // A scope in which it is met already need not be asked again.
-                if scopes.last() != Some(&scope) && condition.admits(&value) {
-                    scopes.push(scope);
-                    if !event.observed.has_scopes() {
-                        break;
-                    }
-                }
-            }
-            if is_absent && condition.absent {
-                scopes.push(ROOT);
-            }
+        let Some(row) = id.row().map(|row| &self.rows[row]) else { return &[] };
+        let Content::Asked { condition, others, .. } = &row.content else { return &[] };
+        answers.of(id, |scopes| match condition.is_of_one_value() {
+            true => ask_each(condition, row.field, event, scopes),
+            false => ask_all(condition, row.field, others, event, scopes),
         })
     }
 
@@ -214,7 +205,7 @@ impl Conditions {
         if !condition.absent || !event.observed.has_scopes() {
             return None;
         }
-        let scopes = event.observed.of(row.field, event.json).map(|(scope, _)| scope);
+        let scopes = event.observed.of(row.field, event.json).map(|found| found.scope);
         let mut scopes: Vec<_> = scopes.collect();
         scopes.sort_unstable();
         scopes.dedup();
@@ -232,21 +223,68 @@ impl Conditions {
     }
 }
 
+/// Adds the scopes of the values that a condition admits; the event's own where there is no value and none is asked for.
+fn ask_each(condition: &Condition, field: FieldId, event: Seen<'_>, scopes: &mut Vec<u32>) {
+    let mut is_absent = true;
+    for Occurrence { scope, value } in event.observed.of(field, event.json) {
+        is_absent = false;
+        // A scope in which it is met already need not be asked again.
+        if scopes.last() != Some(&scope) && condition.admits(&value) {
+            scopes.push(scope);
+            if !event.observed.has_scopes() {
+                return;
+            }
+        }
+    }
+    if is_absent && condition.absent {
+        scopes.push(ROOT);
+    }
+}
+
+/// The same for a condition on all values at once, or on other fields beside its own.
+fn ask_all(
+    condition: &Condition,
+    field: FieldId,
+    others: &[FieldId],
+    event: Seen<'_>,
+    scopes: &mut Vec<u32>,
+) {
+    let of = |field| event.observed.of(field, event.json).collect::<Vec<_>>();
+    let ours = of(field);
+    if condition.is_met_by_all(&ours.iter().map(|found| &found.value)) {
+        return scopes.push(ROOT);
+    }
+    let admitted = ours.iter().filter(|found| condition.admits(&found.value));
+    scopes.extend(admitted.map(|found| found.scope));
+    for (comparison, &other) in condition.compared.iter().zip(others) {
+        let theirs = of(other);
+        let (ours, theirs) = (ours.iter().map(placed), theirs.iter().map(placed));
+        let met = comparison.met_in(ours, theirs, event.observed);
+        scopes.extend(met.into_iter().filter_map(|scope| u32::try_from(scope).ok()));
+    }
+}
+
 fn give_back(terms: &mut Terms, field: FieldId, content: &Content) {
     match content {
         Content::AnyOf(any) => any.iter().for_each(|&term| terms.release(term)),
-        Content::Asked { present, .. } => present.iter().for_each(|&term| terms.release(term)),
+        Content::Asked { present, others, .. } => {
+            present.iter().for_each(|&term| terms.release(term));
+            others.iter().for_each(|&other| terms.forget(other));
+        }
     }
     terms.forget(field);
 }
 
 /// The condition by terms alone, if that can be.
 fn gated(condition: &Condition) -> Option<Vec<Gated<'_>>> {
-    if condition.absent {
+    if condition.admits_absence() {
         return None;
     }
     if condition.present {
         return Some(vec![Gated::present()]);
+    }
+    if !condition.is_of_one_value() {
+        return None;
     }
     // What no value equals is left out: it adds nothing.
     let exact = condition.exact.iter().filter_map(Gated::exactly).map(Some);

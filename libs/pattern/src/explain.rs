@@ -1,12 +1,13 @@
 //! Why an event matches a pattern, or does not, field by field.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
+use crate::comparison::{Comparison, Placed, placed};
+use crate::display::quoted;
 use crate::error::EventError;
-use crate::observed::Observed;
-use crate::operator::{Bound, Exception, Interval, Operator};
+use crate::observed::{Observed, Occurrence};
 use crate::paths::Paths;
-use crate::pattern::{Branch, Condition, Pattern};
+use crate::pattern::{self, Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 use crate::{decimal, fold, scan};
 
@@ -84,62 +85,161 @@ impl Pattern {
 }
 
 fn way(branch: &Branch, event_json: &[u8]) -> Result<Way, EventError> {
-    let (mut paths, mut observed) = (Paths::default(), Observed::default());
-    let ids: Vec<_> = (0..).zip(branch.keys()).map(|(id, path)| paths.want(path, || id)).collect();
-    observed.read(event_json, &paths)?;
-    let fields = ids.into_iter().zip(branch).map(|(id, (path, condition))| {
-        let values: Vec<_> = observed.of(id, event_json).map(|(_, value)| value).collect();
-        field(path, condition, &values.iter().collect::<Vec<_>>())
-    });
-    let fields: Vec<_> = fields.collect();
+    let (mut wanted, mut observed) = (Paths::default(), Observed::default());
+    let ids = (0..).zip(pattern::paths(branch)).map(|(id, path)| (path, wanted.want(path, || id)));
+    let ids: Vec<_> = ids.collect();
+    observed.read(event_json, &wanted)?;
+    let found = ids.into_iter().map(|(path, id)| (path, observed.of(id, event_json).collect()));
+    let holdings = Holdings { observed: &observed, found: found.collect() };
+    let mut fields: Vec<_> =
+        branch.iter().map(|(path, condition)| holdings.field(path, condition)).collect();
     let matches = Pattern { branches: vec![branch.clone()] }.is_match(event_json)?;
+    if matches {
+        fields.iter_mut().filter(|field| !field.met).for_each(Field::absent_beside_others);
+    }
     let apart = !matches && fields.iter().all(|field| field.met);
     Ok(Way { matches, fields, apart })
 }
 
-fn field(path: &str, condition: &Condition, values: &[&Scalar<'_>]) -> Field {
-    let alternatives = alternatives(condition, values);
-    let by = alternatives.iter().find(|tried| tried.met).map(|tried| &tried.alternative);
-    let admitted = values.iter().find(|value| condition.admits(value));
-    let why = match (values, admitted, by) {
-        ([], _, Some(_)) => "the event has no value here, as is asked".to_owned(),
-        ([], _, None) => "the event has no value here".to_owned(),
-        (_, Some(value), Some(by)) => format!("{} matches {by}", shown(value)),
-        ([value, ..], _, _) => {
-            let others = match values.len() {
-                1 => String::new(),
-                len => format!(" and {} more", len - 1),
-            };
-            let none = format!("{}{others}: no alternative matches", shown(value));
-            closest(condition, values).map_or(none.clone(), |closest| format!("{none}; {closest}"))
-        }
-    };
-    Field {
-        path: path.to_owned(),
-        met: by.is_some(),
-        present: !values.is_empty(),
-        values: values.iter().take(VALUES_SHOWN_MAX).map(|value| shown(value)).collect(),
-        alternatives,
-        why,
+impl Field {
+    /// Tells of a field that has values in other elements of an array than those that the other fields were met in.
+    fn absent_beside_others(&mut self) {
+        self.met = true;
+        self.why = "the element that the other fields are met in has no value here, as is asked"
+            .to_owned();
     }
 }
 
-fn alternatives(condition: &Condition, values: &[&Scalar<'_>]) -> Vec<Tried> {
-    let tried = |alternative: String, met| Tried { alternative, met };
-    let any = |admits: &dyn Fn(&Scalar<'_>) -> bool| values.iter().any(|value| admits(value));
-    let exact = condition
-        .exact
-        .iter()
-        .map(|exact| tried(exact.to_string(), any(&|value| (exact as &Scalar<'_>) == value)));
-    let operators = condition
-        .operators
-        .iter()
-        .map(|operator| tried(operator.to_string(), any(&|value| operator.admits(value))));
-    let present =
-        condition.present.then(|| tried(r#"{"exists": true}"#.to_owned(), !values.is_empty()));
-    let absent =
-        condition.absent.then(|| tried(r#"{"exists": false}"#.to_owned(), values.is_empty()));
-    exact.chain(operators).chain(present).chain(absent).collect()
+/// What an event holds at the paths of one way to match.
+struct Holdings<'p, 'e> {
+    observed: &'e Observed,
+    found: BTreeMap<&'p str, Vec<Occurrence<'e>>>,
+}
+
+impl<'e> Holdings<'_, 'e> {
+    fn of(&self, path: &str) -> &[Occurrence<'e>] {
+        self.found.get(path).map_or(&[], |found| found)
+    }
+
+    fn field(&self, path: &str, condition: &Condition) -> Field {
+        let values: Vec<_> = self.of(path).iter().map(|found| &found.value).collect();
+        let alternatives = self.alternatives(path, condition);
+        Field {
+            path: path.to_owned(),
+            met: alternatives.iter().any(|tried| tried.met),
+            present: !values.is_empty(),
+            values: values.iter().take(VALUES_SHOWN_MAX).map(|value| shown(value)).collect(),
+            why: self.why(path, condition, &alternatives),
+            alternatives,
+        }
+    }
+
+    fn alternatives(&self, path: &str, condition: &Condition) -> Vec<Tried> {
+        let values = self.of(path);
+        let tried = |alternative: String, met| Tried { alternative, met };
+        let any =
+            |admits: &dyn Fn(&Scalar<'_>) -> bool| values.iter().any(|found| admits(&found.value));
+        let exact = condition
+            .exact
+            .iter()
+            .map(|exact| tried(exact.to_string(), any(&|value| (exact as &Scalar<'_>) == value)));
+        let operators = condition
+            .operators
+            .iter()
+            .map(|operator| tried(operator.to_string(), any(&|value| operator.admits(value))));
+        let quantified = condition.quantified.iter().map(|quantified| {
+            let met = quantified.is_met_by(values.iter().map(|found| &found.value));
+            tried(quantified.to_string(), met)
+        });
+        let compared = condition
+            .compared
+            .iter()
+            .map(|other| tried(other.to_string(), self.agrees(path, other)));
+        let present =
+            condition.present.then(|| tried(r#"{"exists": true}"#.to_owned(), !values.is_empty()));
+        let absent =
+            condition.absent.then(|| tried(r#"{"exists": false}"#.to_owned(), values.is_empty()));
+        exact
+            .chain(operators)
+            .chain(quantified)
+            .chain(compared)
+            .chain(present)
+            .chain(absent)
+            .collect()
+    }
+
+    fn agrees(&self, path: &str, comparison: &Comparison) -> bool {
+        let (ours, theirs) = (self.placed(path), self.placed(&comparison.path));
+        !comparison.met_in(ours, theirs, self.observed).is_empty()
+    }
+
+    fn placed(&self, path: &str) -> impl ExactSizeIterator<Item = Placed<'_>> + Clone {
+        self.of(path).iter().map(placed)
+    }
+
+    /// Why the field is met, or not.
+    fn why(&self, path: &str, condition: &Condition, alternatives: &[Tried]) -> String {
+        let values: Vec<_> = self.of(path).iter().map(|found| &found.value).collect();
+        let by = alternatives.iter().find(|tried| tried.met).map(|tried| &tried.alternative);
+        let admitted = values.iter().find_map(|value| Some((value, by_itself(condition, value)?)));
+        match (&values[..], admitted, by) {
+            ([], _, Some(_)) => "the event has no value here, as is asked".to_owned(),
+            ([], _, None) => "the event has no value here".to_owned(),
+            (_, Some((value, by)), _) => format!("{} matches {by}", shown(value)),
+            (all, None, Some(by)) => {
+                let holding = condition.compared.iter().find(|other| self.agrees(path, other));
+                let holding = holding.map_or_else(String::new, |other| self.holding(other));
+                format!("{} matches {by}{holding}", several(all))
+            }
+            (all, None, None) => {
+                let none = format!("{}: no alternative matches", several(all));
+                let broken = condition.quantified.iter().filter_map(|quantified| {
+                    let value = quantified.broken_by(all.iter().copied())?;
+                    Some(format!("; {} breaks {quantified}", shown(value)))
+                });
+                let holding = condition.compared.iter().map(|other| {
+                    let elsewhere = other.would_be_met(self.placed(path), self.placed(&other.path));
+                    let elsewhere = if elsewhere { ", but in another element" } else { "" };
+                    format!("{}{elsewhere}", self.holding(other))
+                });
+                let closest = closest(condition, all).map(|closest| format!("; {closest}"));
+                [none].into_iter().chain(closest).chain(broken).chain(holding).collect()
+            }
+        }
+    }
+
+    /// What the field holds that ours is compared with.
+    fn holding(&self, comparison: &Comparison) -> String {
+        let values = self.of(&comparison.path);
+        let mut told: Vec<_> =
+            values.iter().take(VALUES_SHOWN_MAX).map(|found| shown(&found.value)).collect();
+        if values.len() > told.len() {
+            told.push(format!("{} more", values.len() - told.len()));
+        }
+        match &told[..] {
+            [] => format!("; {} has no value", comparison.path),
+            told => format!("; {} holds {}", comparison.path, told.join(", ")),
+        }
+    }
+}
+
+/// The alternative that a value matches by itself.
+fn by_itself(condition: &Condition, value: &Scalar<'_>) -> Option<String> {
+    let exact = condition.exact.iter().find(|exact| (*exact as &Scalar<'_>) == value);
+    let operator = || condition.operators.iter().find(|operator| operator.admits(value));
+    exact
+        .map(ToString::to_string)
+        .or_else(|| operator().map(ToString::to_string))
+        .or_else(|| condition.present.then(|| r#"{"exists": true}"#.to_owned()))
+}
+
+/// The first value, and how many more there are.
+fn several(values: &[&Scalar<'_>]) -> String {
+    match values {
+        [] => String::new(),
+        [only] => shown(only),
+        [first, others @ ..] => format!("{} and {} more", shown(first), others.len()),
+    }
 }
 
 /// What nearly matched.
@@ -181,79 +281,6 @@ fn shown(value: &Scalar<'_>) -> String {
             quoted(&cut)
         }
         other => other.to_string(),
-    }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
-}
-
-impl fmt::Display for Scalar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(&quoted(text)),
-            Self::Number(number) => f.write_str(&decimal::plain(number)),
-            Self::Immeasurable => f.write_str("a number with too great an exponent"),
-            Self::Bool(value) => write!(f, "{value}"),
-            Self::Null => f.write_str("null"),
-        }
-    }
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ignore_case = |name: &str, text: &str| {
-            format!(r#"{{"{name}": {{"equals-ignore-case": {}}}}}"#, quoted(text))
-        };
-        f.write_str(&match self {
-            Self::Prefix(text) => format!(r#"{{"prefix": {}}}"#, quoted(text)),
-            Self::Suffix(text) => format!(r#"{{"suffix": {}}}"#, quoted(text)),
-            Self::PrefixIgnoreCase(text) => ignore_case("prefix", text),
-            Self::SuffixIgnoreCase(text) => ignore_case("suffix", text),
-            Self::EqualsIgnoreCase(text) => {
-                format!(r#"{{"equals-ignore-case": {}}}"#, quoted(text))
-            }
-            Self::Wildcard(glob) => format!(r#"{{"wildcard": {}}}"#, quoted(&glob.to_string())),
-            Self::Numeric(interval) => format!(r#"{{"numeric": {interval}}}"#),
-            Self::Cidr(network) => format!(r#"{{"cidr": "{network}"}}"#),
-            Self::AnythingBut(exception) => format!(r#"{{"anything-but": {exception}}}"#),
-        })
-    }
-}
-
-impl fmt::Display for Exception {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |items: Vec<String>| items.join(", ");
-        match self {
-            Self::Exact(values) => {
-                write!(f, "[{}]", joined(values.iter().map(ToString::to_string).collect()))
-            }
-            Self::Of(operators) => match &**operators {
-                [only] => write!(f, "{only}"),
-                several => {
-                    write!(f, "[{}]", joined(several.iter().map(ToString::to_string).collect()))
-                }
-            },
-        }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one = |bound: &Bound, exclusive: &str| {
-            let equals = if bound.inclusive { "=" } else { "" };
-            format!(r#""{exclusive}{equals}", {}"#, decimal::plain(&bound.number))
-        };
-        match (&self.lower, &self.upper) {
-            (Some(lower), Some(upper)) if lower == upper => {
-                write!(f, r#"["=", {}]"#, decimal::plain(&lower.number))
-            }
-            (lower, upper) => {
-                let lower = lower.iter().map(|bound| one(bound, ">"));
-                let upper = upper.iter().map(|bound| one(bound, "<"));
-                write!(f, "[{}]", lower.chain(upper).collect::<Vec<_>>().join(", "))
-            }
-        }
     }
 }
 
@@ -317,6 +344,65 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_several_values_says_which_one_decided() {
+        for (pattern, event, met, why) in [
+            (
+                r#"{"a": [{"suffix": "y"}, {"prefix": "x"}]}"#,
+                r#"{"a": ["xx", "yy"]}"#,
+                true,
+                r#""xx" matches {"prefix": "x"}"#,
+            ),
+            (
+                r#"{"a": [{"every": [1, {"prefix": "x"}]}]}"#,
+                r#"{"a": ["x", 1, 2]}"#,
+                false,
+                r#""x" and 2 more: no alternative matches; 2 breaks {"every": [1, {"prefix": "x"}]}"#,
+            ),
+            (
+                r#"{"a": [{"every": {"not": null}}]}"#,
+                r#"{"a": ["x", 1]}"#,
+                true,
+                r#""x" and 1 more matches {"every": {"not": null}}"#,
+            ),
+            (
+                r#"{"a": [{"none": "x"}]}"#,
+                r#"{"a": ["y", "x"]}"#,
+                false,
+                r#""y" and 1 more: no alternative matches; "x" breaks {"none": "x"}"#,
+            ),
+            (r#"{"a": [{"none": "x"}]}"#, "{}", true, "the event has no value here, as is asked"),
+            (r#"{"a": [{"every": "x"}]}"#, "{}", false, "the event has no value here"),
+            (
+                r#"{"a": [{"field": ["<", "b.c"]}]}"#,
+                r#"{"a": 5, "b": {"c": [4, "x"]}}"#,
+                false,
+                r#"5: no alternative matches; b.c holds 4, "x""#,
+            ),
+            (
+                r#"{"a": [{"field": ["=", "b"]}]}"#,
+                r#"{"a": 5}"#,
+                false,
+                "5: no alternative matches; b has no value",
+            ),
+            (
+                r#"{"a": [{"field": ["!=", "b"]}]}"#,
+                r#"{"a": 5, "b": "5"}"#,
+                true,
+                r#"5 matches {"field": ["!=", "b"]}; b holds "5""#,
+            ),
+            (
+                r#"{"i.a": [{"field": ["=", "i.b"]}]}"#,
+                r#"{"i": [{"a": 5, "b": 4}, {"b": 5}]}"#,
+                false,
+                "5: no alternative matches; i.b holds 4, 5, but in another element",
+            ),
+        ] {
+            let field = only(pattern, event);
+            assert_eq!((field.met, field.why.as_str()), (met, why), "{pattern} {event}");
+        }
+    }
+
+    #[test]
     fn alternatives_are_shown_as_they_could_be_written() {
         for alternative in [
             r#"{"prefix": "a\"b"}"#,
@@ -327,6 +413,14 @@ mod tests {
             r#"{"cidr": "10.0.0.0/8"}"#,
             r#"{"anything-but": ["a", "b"]}"#,
             r#"{"anything-but": {"wildcard": "a*"}}"#,
+            r#"{"anything-but": {"prefix": ["a", "b"]}}"#,
+            r#"{"contains": "a"}"#,
+            r#"{"contains": {"equals-ignore-case": "a"}}"#,
+            r#"{"regex": "^a\\.b$"}"#,
+            r#"{"not": [1, null, {"not": {"prefix": "a"}}]}"#,
+            r#"{"every": {"cidr": "10.0.0.0/8"}}"#,
+            r#"{"none": ["a", true]}"#,
+            r#"{"field": [">=", "data.a"]}"#,
             r#"{"exists": true}"#,
             "null",
         ] {

@@ -1,7 +1,7 @@
 //! Texts that are equal but for their case.
 //!
 //! A character of the pattern stands for its lower and its upper case, each as Unicode maps it, which may be several
-//! characters: `ß` also stands for `SS`.
+//! characters: `ß` also stands for `SS`. A title case is neither: `ǅ` stands for `ǆ` and `Ǆ` only, as in event-ruler.
 
 /// Whether the texts are equal but for their case.
 pub(crate) fn equals(text: &str, pattern: &str) -> bool {
@@ -23,9 +23,6 @@ fn strip_prefix<'t>(text: &'t str, pattern: &str) -> Option<&'t str> {
 }
 
 fn strip_first(text: &str, pattern: char) -> Option<&str> {
-    if let Some(rest) = text.strip_prefix(pattern) {
-        return Some(rest);
-    }
     if pattern.is_ascii() {
         let first = text.as_bytes().first()?;
         return first.eq_ignore_ascii_case(&(pattern as u8)).then(|| &text[1..]);
@@ -38,8 +35,7 @@ fn strip_all(text: &str, mut chars: impl Iterator<Item = char>) -> Option<&str> 
 }
 
 fn strip_last(text: &str, pattern: char) -> Option<&str> {
-    text.strip_suffix(pattern)
-        .or_else(|| strip_all_last(text, pattern.to_lowercase()))
+    strip_all_last(text, pattern.to_lowercase())
         .or_else(|| strip_all_last(text, pattern.to_uppercase()))
 }
 

@@ -114,7 +114,11 @@ impl<'a> Gated<'a> {
                     also: None,
                 }
             }
-            Operator::AnythingBut(_) => return None,
+            Operator::Contains(_)
+            | Operator::ContainsIgnoreCase(_)
+            | Operator::Regex(_)
+            | Operator::Not(_)
+            | Operator::AnythingBut(_) => return None,
         })
     }
 

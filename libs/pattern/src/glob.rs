@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use memchr::memmem;
-
 use crate::bytes;
 
 /// A text with gaps.
@@ -67,32 +65,12 @@ impl Glob {
                 let rest = bytes::behind(text.as_bytes(), first.as_bytes());
                 let after = middle.iter().try_fold(rest, |rest, piece| {
                     let rest = rest?;
-                    find(rest, piece.as_bytes()).map(|at| Some(&rest[at + piece.len()..]))
+                    bytes::find(rest, piece.as_bytes()).map(|at| Some(&rest[at + piece.len()..]))
                 });
                 after.flatten().is_some_and(|rest| bytes::ends_with(rest, last.as_bytes()))
             }
         }
     }
-}
-
-/// Texts up to this length are searched without preparation.
-const SHORT_TEXT_BYTES: usize = 64;
-
-/// Where a piece, which is not empty, stands first.
-fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
-    if text.len() > SHORT_TEXT_BYTES {
-        return memmem::find(text, piece);
-    }
-    let first = piece.first()?;
-    let (mut at, last) = (0, text.len().checked_sub(piece.len())?);
-    while at <= last {
-        at += text[at..=last].iter().position(|byte| byte == first)?;
-        if bytes::same(&text[at..at + piece.len()], piece) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
 }
 
 /// As it is written in a pattern.

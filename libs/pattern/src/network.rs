@@ -8,7 +8,7 @@ use std::net::IpAddr;
 pub(crate) struct Network {
     /// Its first bits are those of every address in it.
     address: IpAddr,
-    /// How many bits that are. Less than an address has.
+    /// How many bits that are.
     bits: u32,
 }
 
@@ -26,6 +26,11 @@ impl Network {
     pub(crate) fn of_one(text: &str) -> Option<Self> {
         let address = parse_address(text)?;
         Some(Self { address, bits: width(address) })
+    }
+
+    /// Whether it is that of one address.
+    pub(crate) fn is_one(&self) -> bool {
+        self.bits == width(self.address)
     }
 
     pub(crate) fn address(&self) -> IpAddr {

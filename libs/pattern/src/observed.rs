@@ -42,6 +42,13 @@ pub(crate) struct Value {
     pub(crate) kind: Kind,
 }
 
+/// A value by itself, and the scope it stands in.
+#[derive(Debug)]
+pub(crate) struct Occurrence<'e> {
+    pub(crate) scope: u32,
+    pub(crate) value: Scalar<'e>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -126,10 +133,10 @@ impl Observed {
         &'v self,
         field: FieldId,
         event: &'v [u8],
-    ) -> impl Iterator<Item = (u32, Scalar<'v>)> {
+    ) -> impl Iterator<Item = Occurrence<'v>> {
         let from = self.values.partition_point(|value| value.field < field);
         let values = self.values[from..].iter().take_while(move |value| value.field == field);
-        values.map(|value| (value.scope, self.scalar(value, event)))
+        values.map(|value| Occurrence { scope: value.scope, value: self.scalar(value, event) })
     }
 }
 
@@ -209,6 +216,10 @@ impl<'e> Reader<'_, 'e> {
         let start = self.at + 1;
         let quoted = self.string()?;
         let key = &self.event[start..quoted.end()];
+        if key.is_empty() {
+            // As in event-ruler, no path leads through an empty name by itself.
+            return Ok(None);
+        }
         if !quoted.is_escaped() {
             return Ok(self.paths.descend(place, key, quoted.has_stop()));
         }

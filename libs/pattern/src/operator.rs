@@ -6,7 +6,9 @@ use crate::bytes;
 use crate::fold;
 use crate::glob::Glob;
 use crate::network::Network;
+use crate::pattern::Condition;
 use crate::scalar::Scalar;
+use crate::search::Search;
 
 /// One operator with its operand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,10 +19,15 @@ pub(crate) enum Operator {
     PrefixIgnoreCase(Box<str>),
     SuffixIgnoreCase(Box<str>),
     EqualsIgnoreCase(Box<str>),
+    Contains(Box<str>),
+    ContainsIgnoreCase(Search),
     Wildcard(Glob),
+    Regex(Search),
     Numeric(Interval),
     Cidr(Network),
     AnythingBut(Exception),
+    /// None of these alternatives: exact values and operators only.
+    Not(Box<Condition>),
 }
 
 /// What a value must not be.
@@ -52,12 +59,19 @@ impl Operator {
     pub(crate) fn admits(&self, value: &Scalar<'_>) -> bool {
         match (self, value) {
             (Self::AnythingBut(exception), value) => !exception.covers(value),
+            (Self::Not(excluded), value) => !excluded.admits(value),
             (Self::Numeric(interval), Scalar::Number(number)) => interval.holds(number),
             (Self::Prefix(prefix), Scalar::Text(text)) => text.starts_with(&**prefix),
             (Self::Suffix(suffix), Scalar::Text(text)) => text.ends_with(&**suffix),
             (Self::PrefixIgnoreCase(prefix), Scalar::Text(text)) => fold::starts_with(text, prefix),
             (Self::SuffixIgnoreCase(suffix), Scalar::Text(text)) => fold::ends_with(text, suffix),
             (Self::EqualsIgnoreCase(other), Scalar::Text(text)) => fold::equals(text, other),
+            (Self::Contains(part), Scalar::Text(text)) => {
+                bytes::find(text.as_bytes(), part.as_bytes()).is_some()
+            }
+            (Self::ContainsIgnoreCase(search) | Self::Regex(search), Scalar::Text(text)) => {
+                search.finds(text)
+            }
             (Self::Wildcard(glob), Scalar::Text(text)) => glob.is_match(text),
             (Self::Cidr(network), Scalar::Text(text)) => network.holds(text),
             (

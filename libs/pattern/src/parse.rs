@@ -1,5 +1,6 @@
 //! From the text of a pattern to a [`Pattern`], or to everything that is wrong with it.
 
+mod nested;
 mod operators;
 
 use std::borrow::Cow;
@@ -8,9 +9,12 @@ use tripline_kernel::Fault;
 
 use crate::error::Error;
 use crate::limits::{
-    COST_MAX, EXACT_COST, FIELDS_MAX, OR_DEPTH_MAX, PATH_SEGMENTS_MAX, PATTERN_BYTES_MAX,
+    AUTOMATON_KIB_COST, COMPARISON_COST, COST_MAX, EXACT_COST, FIELDS_MAX, OPERATOR_COST,
+    OR_DEPTH_MAX, PATH_SEGMENTS_MAX, PATTERN_BYTES_MAX, WAY_COST, WILDCARD_PIECE_COST,
 };
-use crate::pattern::{Branch, Condition, Pattern};
+use crate::network::Network;
+use crate::operator::Operator;
+use crate::pattern::{self, Branch, Condition, Pattern};
 use crate::scalar::Scalar;
 use crate::scan::{Malformed, Scanner, Start};
 
@@ -18,6 +22,33 @@ use crate::scan::{Malformed, Scanner, Start};
 const FAULTS_MAX: usize = 64;
 /// The key that stands for a choice between objects.
 const OR: &str = "$or";
+/// The names that fields within a choice must not have: those of event-ruler's operators, also of ones that we lack.
+const RESERVED: [&str; 24] = [
+    "exactly",
+    "equals-ignore-case",
+    "prefix",
+    "suffix",
+    "anything-but",
+    "exists",
+    "wildcard",
+    "numeric",
+    "cidr",
+    "regex",
+    "=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "not-wildcard",
+    "not-equals-ignore-case",
+    "date-after",
+    "date-on-or-after",
+    "date-before",
+    "date-on-or-before",
+    "in-date-range",
+    "ip-address-in-range",
+    "ip-address-not-in-range",
+];
 
 impl Pattern {
     /// Reads a pattern from its JSON text.
@@ -25,16 +56,30 @@ impl Pattern {
     /// # Errors
     /// Every fault of the pattern, each with a JSON Pointer into it and its line and column in the detail.
     pub fn parse(json: &str) -> Result<Self, Error> {
-        if json.len() > PATTERN_BYTES_MAX {
-            let detail = format!("a pattern has at most {PATTERN_BYTES_MAX} bytes");
-            return Err(Error::new(vec![Fault::new("", "pattern-too-large", detail)]));
-        }
-        let mut parser = Parser::new(json);
-        if let Err(Malformed(at)) = parser.root() {
-            parser.pointer.clear();
-            parser.fault(at, "malformed-json", "not JSON");
-        }
-        parser.finish()
+        read(json, COST_MAX)
+    }
+
+    /// Reads a pattern that has been accepted before, maybe by another version that reckoned otherwise: it may cost four
+    /// times as much.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn restore(json: &str) -> Result<Self, Error> {
+        read(json, 4 * COST_MAX)
+    }
+}
+
+/// Reads a pattern. A `$or` that is no choice is the name of a field, as in EventBridge; whether it is goes for all of them.
+fn read(json: &str, cost_max: usize) -> Result<Pattern, Error> {
+    if json.len() > PATTERN_BYTES_MAX {
+        let detail = format!("a pattern has at most {PATTERN_BYTES_MAX} bytes");
+        return Err(Error::new(vec![Fault::new("", "pattern-too-large", detail)]));
+    }
+    let of_choices = Parser::new(json, cost_max, true);
+    let has_choice = json.contains(OR);
+    match of_choices.pattern() {
+        Err(error) if has_choice => Parser::new(json, cost_max, false).pattern().map_err(|_| error),
+        read => read,
     }
 }
 
@@ -45,36 +90,63 @@ struct Parser<'t> {
     branches: Vec<Branch>,
     /// What all of them cost. Nothing more is kept once that is too much; what follows is still checked.
     cost: usize,
+    /// What they may cost.
+    cost_max: usize,
+    /// Whether `$or` is a choice; else it is a name like any other.
+    has_choices: bool,
     /// How many `$or` the scanner is in.
     or_depth: usize,
+    /// How many `not` the scanner is in.
+    not_depth: usize,
+    /// The operators that may stand where the scanner is.
+    known: &'static [&'static str],
+    /// How large all automata are that have been made, in KiB.
+    automata_kib: usize,
     /// Where the scanner is, as a JSON Pointer.
     pointer: String,
     faults: Vec<Fault>,
 }
 
 impl<'t> Parser<'t> {
-    fn new(text: &'t str) -> Self {
+    fn new(text: &'t str, cost_max: usize, has_choices: bool) -> Self {
         Self {
             text,
             scanner: Scanner::new(text),
             branches: vec![Branch::new()],
             cost: 0,
+            cost_max,
+            has_choices,
             or_depth: 0,
+            not_depth: 0,
+            known: &operators::KNOWN,
+            automata_kib: 0,
             pointer: String::new(),
             faults: Vec::new(),
         }
     }
 
+    fn pattern(mut self) -> Result<Pattern, Error> {
+        if let Err(Malformed(at)) = self.root() {
+            self.pointer.clear();
+            self.fault(at, "malformed-json", "not JSON");
+        }
+        self.finish()
+    }
+
     fn finish(mut self) -> Result<Pattern, Error> {
         self.pointer.clear();
-        if self.branches.iter().any(|branch| branch.len() > FIELDS_MAX) {
+        let ways = self.branches.len().saturating_sub(1);
+        self.cost = self.cost.saturating_add(ways.saturating_mul(WAY_COST));
+        if self.branches.iter().any(|branch| pattern::paths(branch).len() > FIELDS_MAX) {
             let detail = format!("a pattern names at most {FIELDS_MAX} fields");
             self.fault(0, "too-many-fields", &detail);
         }
-        if self.cost > COST_MAX {
+        if self.cost > self.cost_max {
             let detail = format!(
-                "a pattern costs at most {COST_MAX}, and this one {}: an exact value costs 1, an operator 8, each \
-                 piece of a wildcard 16, and each branch of a '$or' all that stands beside it",
+                "a pattern costs at most {COST_MAX}, and this one {}: an exact value costs {EXACT_COST}, an operator \
+                 {OPERATOR_COST}, each piece of a wildcard and what else is looked for {WILDCARD_PIECE_COST} more, each KiB \
+                 of a regular expression's automaton {AUTOMATON_KIB_COST}, a comparison of fields {COMPARISON_COST}, and \
+                 each further way to match that a '$or' makes {WAY_COST} and all that stands beside it",
                 self.cost
             );
             self.fault(0, "too-costly", &detail);
@@ -114,9 +186,16 @@ impl<'t> Parser<'t> {
         while let Some(key) = self.scanner.key(first)? {
             first = false;
             let outer = self.enter(&key);
-            if key == OR {
+            if key == OR && self.has_choices {
                 self.choice(path)?;
             } else {
+                if self.or_depth > 0 && RESERVED.contains(&&*key) {
+                    let at = self.scanner.position();
+                    let detail = format!(
+                        "'{key}' is no name of a field within '$or': it is that of an operator"
+                    );
+                    self.fault(at, "reserved-name", &detail);
+                }
                 let names = path.len();
                 path.extend(key.split('.').map(Box::from));
                 self.member(path)?;
@@ -155,7 +234,7 @@ impl<'t> Parser<'t> {
     /// Asks this of every branch. A path that stands twice: the last one counts.
     fn demand(&mut self, path: &[Box<str>], condition: &Condition) {
         self.cost = self.cost.saturating_add(condition.cost.saturating_mul(self.branches.len()));
-        if self.cost <= COST_MAX {
+        if self.cost <= self.cost_max {
             let path: Box<str> = path.join(".").into();
             for branch in &mut self.branches {
                 branch.insert(path.clone(), condition.clone());
@@ -184,7 +263,7 @@ impl<'t> Parser<'t> {
         while self.scanner.element(index == 0)? {
             let outer = self.enter(&index.to_string());
             // What costs too much is read, and not kept.
-            let kept = cost.saturating_add(base_cost) <= COST_MAX;
+            let kept = cost.saturating_add(base_cost) <= self.cost_max;
             self.branches = if kept { base.clone() } else { vec![Branch::new()] };
             self.cost = base_cost;
             let at = self.scanner.position();
@@ -230,10 +309,25 @@ impl<'t> Parser<'t> {
 
     fn alternative(&mut self, condition: &mut Condition) -> Result<(), Malformed> {
         let at = self.scanner.position();
-        match self.scanner.value()? {
+        let begun = self.scanner.value()?;
+        self.alternative_begun(begun, at, condition)
+    }
+
+    fn alternative_begun(
+        &mut self,
+        begun: Start<'_>,
+        at: usize,
+        condition: &mut Condition,
+    ) -> Result<(), Malformed> {
+        match begun {
             Start::Scalar(value) => {
                 condition.cost += EXACT_COST;
-                condition.exact.extend(self.measurable(value, at));
+                let value = self.measurable(value, at);
+                match value.as_ref().and_then(Scalar::text).and_then(Network::of_one) {
+                    // However it is spelt, as in event-ruler.
+                    Some(address) => condition.operators.push(Operator::Cidr(address)),
+                    None => condition.exact.extend(value),
+                }
                 Ok(())
             }
             Start::Object => self.operators(condition, at),

@@ -12,6 +12,7 @@ use crate::scalar::Scalar;
 use crate::scan::{Malformed, Start};
 
 const EXISTS: &str = "exists";
+const EXACTLY: &str = "exactly";
 const PREFIX: &str = "prefix";
 const SUFFIX: &str = "suffix";
 const IGNORE_CASE: &str = "equals-ignore-case";
@@ -19,8 +20,46 @@ const WILDCARD: &str = "wildcard";
 const ANYTHING_BUT: &str = "anything-but";
 const NUMERIC: &str = "numeric";
 const CIDR: &str = "cidr";
-const KNOWN: [&str; 8] =
-    [EXISTS, PREFIX, SUFFIX, IGNORE_CASE, WILDCARD, ANYTHING_BUT, NUMERIC, CIDR];
+const CONTAINS: &str = "contains";
+const REGEX: &str = "regex";
+const NOT: &str = "not";
+pub(super) const SOME: &str = "some";
+pub(super) const EVERY: &str = "every";
+pub(super) const NONE: &str = "none";
+const FIELD: &str = "field";
+/// What can be asked of a field.
+pub(super) const KNOWN: [&str; 16] = [
+    EXISTS,
+    EXACTLY,
+    PREFIX,
+    SUFFIX,
+    IGNORE_CASE,
+    CONTAINS,
+    WILDCARD,
+    REGEX,
+    ANYTHING_BUT,
+    NOT,
+    NUMERIC,
+    CIDR,
+    SOME,
+    EVERY,
+    NONE,
+    FIELD,
+];
+/// What can be asked of one value by itself.
+pub(super) const OF_VALUE: [&str; 11] = [
+    EXACTLY,
+    PREFIX,
+    SUFFIX,
+    IGNORE_CASE,
+    CONTAINS,
+    WILDCARD,
+    REGEX,
+    ANYTHING_BUT,
+    NOT,
+    NUMERIC,
+    CIDR,
+];
 /// What an exception can be made of, beside values.
 const EXCEPTED: [&str; 4] = [PREFIX, SUFFIX, IGNORE_CASE, WILDCARD];
 
@@ -31,7 +70,7 @@ impl<'t> Parser<'t> {
         condition: &mut Condition,
         at: usize,
     ) -> Result<(), Malformed> {
-        self.one_member(at, &KNOWN, |parser, operator| parser.operator(operator, condition))
+        self.one_member(at, self.known, |parser, operator| parser.operator(operator, condition))
     }
 
     /// Reads an object that has been entered and that must hold one of these keys, and no other.
@@ -71,15 +110,25 @@ impl<'t> Parser<'t> {
     }
 
     fn operator(&mut self, name: &str, condition: &mut Condition) -> Result<(), Malformed> {
-        if name == EXISTS {
-            condition.cost += EXACT_COST;
-            return self.exists(condition);
+        match name {
+            EXISTS => {
+                condition.cost += EXACT_COST;
+                return self.exists(condition);
+            }
+            EXACTLY => {
+                condition.cost += EXACT_COST;
+                return self.exactly(condition);
+            }
+            SOME | EVERY | NONE => return self.quantified(name, condition),
+            FIELD => return self.comparison(condition),
+            _ => {}
         }
         condition.cost += OPERATOR_COST;
         let operator = match name {
             NUMERIC => self.numeric()?.map(Operator::Numeric),
             ANYTHING_BUT => self.anything_but(condition)?.map(Operator::AnythingBut),
-            PREFIX | SUFFIX => self.affix(name)?,
+            NOT => self.not(condition)?,
+            PREFIX | SUFFIX | CONTAINS => self.part(name, condition)?,
             _ => self.of_text(name, condition)?,
         };
         condition.operators.extend(operator);
@@ -92,6 +141,16 @@ impl<'t> Parser<'t> {
             Start::Scalar(Scalar::Bool(true)) => condition.present = true,
             Start::Scalar(Scalar::Bool(false)) => condition.absent = true,
             other => return self.wrong_operand(at, "'exists' takes true or false", &other),
+        }
+        Ok(())
+    }
+
+    /// A text that is equal, also where it is an address.
+    fn exactly(&mut self, condition: &mut Condition) -> Result<(), Malformed> {
+        let at = self.scanner.position();
+        match self.scanner.value()? {
+            Start::Scalar(text @ Scalar::Text(_)) => condition.exact.push(text.into_owned()),
+            other => return self.wrong_operand(at, "'exactly' takes a string", &other),
         }
         Ok(())
     }
@@ -123,6 +182,11 @@ impl<'t> Parser<'t> {
             PREFIX => Some(Operator::Prefix(text.into())),
             SUFFIX => Some(Operator::Suffix(text.into())),
             IGNORE_CASE => Some(Operator::EqualsIgnoreCase(text.into())),
+            CONTAINS => {
+                condition.cost += WILDCARD_PIECE_COST;
+                Some(Operator::Contains(text.into()))
+            }
+            REGEX => self.regex(text, at, condition).map(Operator::Regex),
             WILDCARD => {
                 match Glob::parse(text) {
                     Ok(glob) => {
@@ -149,22 +213,29 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `prefix` or `suffix`, which also take `{"equals-ignore-case": …}`.
-    fn affix(&mut self, name: &str) -> Result<Option<Operator>, Malformed> {
+    /// `prefix`, `suffix` or `contains`, which also take `{"equals-ignore-case": …}`.
+    fn part(
+        &mut self,
+        name: &str,
+        condition: &mut Condition,
+    ) -> Result<Option<Operator>, Malformed> {
         let at = self.scanner.position();
         let mut operator = None;
         match self.scanner.value()? {
             Start::Scalar(Scalar::Text(text)) => {
-                operator = self.with_text(name, &text, at, &mut Condition::default());
+                operator = self.with_text(name, &text, at, condition);
             }
             Start::Object => self.one_member(at, &[IGNORE_CASE], |parser, inner| {
                 let at = parser.scanner.position();
                 match parser.scanner.value()? {
                     Start::Scalar(Scalar::Text(text)) => {
-                        operator = Some(match name {
-                            PREFIX => Operator::PrefixIgnoreCase(text.into()),
-                            _ => Operator::SuffixIgnoreCase(text.into()),
-                        });
+                        operator = match name {
+                            PREFIX => Some(Operator::PrefixIgnoreCase(text.into())),
+                            SUFFIX => Some(Operator::SuffixIgnoreCase(text.into())),
+                            _ => parser
+                                .contained_ignoring_case(&text, at, condition)
+                                .map(Operator::ContainsIgnoreCase),
+                        };
                         Ok(())
                     }
                     other => parser.wrong_operand(at, &format!("'{inner}' takes a string"), &other),
@@ -257,9 +328,6 @@ impl<'t> Parser<'t> {
                     }
                     self.pointer.truncate(outer);
                 }
-                if index == 0 {
-                    self.fault(at, "empty-array", "give at least one exception");
-                }
             }
             other => self.wrong_operand(at, &detail, &other)?,
         }
@@ -307,7 +375,7 @@ impl<'t> Parser<'t> {
         Ok(interval)
     }
 
-    fn wrong_operand(
+    pub(super) fn wrong_operand(
         &mut self,
         at: usize,
         detail: &str,

@@ -64,3 +64,23 @@ fn the_cases_of_this_crate_hold() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     println!("{}", run(&folder.join("corpus/patterns.jsonl")));
 }
+
+#[test]
+fn what_the_documentation_shows_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/patterns.md");
+    let text = std::fs::read_to_string(path).expect("the page of the language");
+    let patterns = text.split("```json").skip(1).filter_map(|rest| rest.split("```").next());
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `{")?.split(" | ").next());
+    let alternatives =
+        rows.flat_map(|row| row.split('`').map(|part| format!("{{{part}")).step_by(2));
+    let alternatives: Vec<_> = alternatives
+        .map(|alternative| alternative.replacen("{{", "{", 1))
+        .map(|alternative| format!(r#"{{"a": [{alternative}]}}"#))
+        .collect();
+    let mut count = 0;
+    for pattern in patterns.chain(alternatives.iter().map(String::as_str)) {
+        Pattern::parse(pattern).expect(pattern);
+        count += 1;
+    }
+    assert!(count > 15, "the page shows patterns and alternatives");
+}

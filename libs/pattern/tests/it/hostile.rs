@@ -57,3 +57,43 @@ fn an_event_that_is_entangled_on_purpose_ends_the_search() {
     assert!(!matches(&format!(r#"{{"a": {{{}}}}}"#, pattern[..5].join(",")), &event));
     assert!(started.elapsed() < Duration::from_secs(5));
 }
+
+#[test]
+fn comparisons_of_many_values_do_not_multiply() {
+    // Every value of the one field beside every value of the other: a hundred million pairs.
+    let count = 10_000;
+    let list =
+        |from: usize| (from..from + count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let apart = format!(r#"{{"a": [{}], "b": [{}]}}"#, list(0), list(count));
+    let elements: Vec<_> = (0..count).map(|n| format!(r#"{{"a": {n}, "b": {}}}"#, n + 1)).collect();
+    let paired = format!(r#"{{"x": [{}]}}"#, elements.join(","));
+    let started = Instant::now();
+    for (operator, among_all, in_one_element) in [
+        ("=", false, false),
+        ("!=", true, true),
+        ("<", true, true),
+        ("<=", true, true),
+        (">", false, false),
+        (">=", false, false),
+    ] {
+        let pattern = format!(r#"{{"a": [{{"field": ["{operator}", "b"]}}]}}"#);
+        assert_eq!(matches(&pattern, &apart), among_all, "{operator}");
+        let pattern = format!(r#"{{"x": {{"a": [{{"field": ["{operator}", "x.b"]}}]}}}}"#);
+        assert_eq!(matches(&pattern, &paired), in_one_element, "{operator}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_expression_takes_one_step_a_byte() {
+    let text = "a".repeat(1 << 20);
+    let started = Instant::now();
+    for expression in ["(a*)*b", "(a|aa)+$b", "(x+x+)+y", "a?a?a?a?a?a?aaaaaab", "(.*)(.*)(.*)b"] {
+        let pattern = format!(r#"{{"a": [{{"regex": "{expression}"}}]}}"#);
+        assert!(!matches(&pattern, &format!(r#"{{"a": "{text}"}}"#)), "{expression}");
+    }
+    let pattern =
+        format!(r#"{{"a": [{{"contains": {{"equals-ignore-case": "{}b"}}}}]}}"#, "A".repeat(200));
+    assert!(!matches(&pattern, &format!(r#"{{"a": "{text}"}}"#)));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}

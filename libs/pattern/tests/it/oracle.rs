@@ -10,7 +10,7 @@ pub(crate) struct Leaf {
     pub(crate) meaning: Meaning,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) enum Meaning {
     Text(&'static str),
     Number(i64),
@@ -39,19 +39,28 @@ pub(crate) enum Alternative {
     Exists(bool),
     /// Its name, and a text.
     OfText(&'static str, &'static str),
-    /// `prefix` or `suffix`, whatever the case.
+    /// `prefix`, `suffix` or `contains`, whatever the case.
     IgnoreCase(&'static str, &'static str),
     /// Operators and numbers.
     Numeric(Vec<(&'static str, i64)>),
     AnythingBut(Vec<Leaf>),
     /// The name of an operator, and texts.
     AnythingButText(&'static str, Vec<&'static str>),
+    /// How it is spelt, and what it means.
+    Regex(&'static str, fn(&str) -> bool),
+    Not(Vec<Self>),
+    /// `some`, `every` or `none`.
+    Quantified(&'static str, Vec<Self>),
+    /// An operator, and the path of another field.
+    Compared(&'static str, &'static str),
 }
+
+/// Which element of which array something stands in, from the outermost array on.
+type Membership = Vec<(usize, usize)>;
 
 struct Value {
     meaning: Meaning,
-    /// Which element of which array it stands in.
-    membership: Vec<(usize, usize)>,
+    membership: Membership,
 }
 
 type Values = BTreeMap<String, Vec<Value>>;
@@ -72,7 +81,7 @@ fn join(path: Option<&str>, key: &str) -> String {
 fn flatten(
     json: &Json,
     path: Option<&str>,
-    membership: &mut Vec<(usize, usize)>,
+    membership: &mut Membership,
     arrays: &mut usize,
     values: &mut Values,
 ) {
@@ -82,7 +91,7 @@ fn flatten(
             values.entry(path.unwrap_or_default().to_owned()).or_default().push(value);
         }
         Json::Object(members) => {
-            for (key, member) in members {
+            for (key, member) in members.iter().filter(|(key, _)| !key.is_empty()) {
                 flatten(member, Some(&join(path, key)), membership, arrays, values);
             }
         }
@@ -137,23 +146,73 @@ fn choose(
     chosen: &mut BTreeMap<usize, usize>,
 ) -> bool {
     let Some(((path, alternatives), rest)) = conditions.split_first() else { return true };
-    let candidates = values.get(path).map_or(&[][..], |values| values);
     // The conditions come in the order of their paths: absent is what no element has that was taken before.
     let excluded = |value: &Value| {
         value.membership.iter().any(|(array, i)| chosen.get(array).is_some_and(|c| c != i))
     };
     let may_be_absent = alternatives.iter().any(|a| matches!(a, Alternative::Exists(false)));
-    if may_be_absent && candidates.iter().all(excluded) && choose(rest, values, chosen) {
+    let is_absent = values.get(path).is_none_or(|values| values.iter().all(excluded));
+    if may_be_absent && is_absent && choose(rest, values, chosen) {
         return true;
     }
-    candidates.iter().any(|value| {
-        let admitted = alternatives.iter().any(|alternative| admits(alternative, value.meaning));
-        let agrees =
-            value.membership.iter().all(|(array, i)| chosen.get(array).is_none_or(|c| c == i));
+    places(path, alternatives, values).iter().any(|place| {
+        let agrees = place.iter().all(|(array, i)| chosen.get(array).is_none_or(|c| c == i));
         let mut chosen = chosen.clone();
-        chosen.extend(value.membership.iter().copied());
-        admitted && agrees && choose(rest, values, &mut chosen)
+        chosen.extend(place.iter().copied());
+        agrees && choose(rest, values, &mut chosen)
     })
+}
+
+/// Everywhere one of the alternatives is met.
+fn places(path: &str, alternatives: &[Alternative], values: &Values) -> Vec<Membership> {
+    let of = |path: &str| values.get(path).map_or(&[][..], Vec::as_slice);
+    let everywhere = |met: bool| if met { vec![Membership::new()] } else { Vec::new() };
+    let met = |alternative: &Alternative| match alternative {
+        // That goes by what is taken of the arrays.
+        Alternative::Exists(false) => Vec::new(),
+        Alternative::Quantified("some", inner) => places(path, inner, values),
+        Alternative::Quantified(quantifier, inner) => {
+            let one_of = |value: &Value| inner.iter().any(|other| admits(other, value.meaning));
+            everywhere(match *quantifier {
+                "every" => !of(path).is_empty() && of(path).iter().all(one_of),
+                _ => !of(path).iter().any(one_of),
+            })
+        }
+        Alternative::Compared(operator, other) => {
+            let pairs = of(path).iter().flat_map(|v| of(other).iter().map(move |w| (v, w)));
+            pairs
+                .filter(|(v, w)| compares(operator, v.meaning, w.meaning))
+                .filter_map(|(v, w)| together(&v.membership, &w.membership))
+                .collect()
+        }
+        by_value => {
+            let admitted = of(path).iter().filter(|value| admits(by_value, value.meaning));
+            admitted.map(|value| value.membership.clone()).collect()
+        }
+    };
+    alternatives.iter().flat_map(met).collect()
+}
+
+fn compares(operator: &str, left: Meaning, right: Meaning) -> bool {
+    let ordered = matches!(
+        (left, right),
+        (Meaning::Text(_), Meaning::Text(_)) | (Meaning::Number(_), Meaning::Number(_))
+    );
+    match operator {
+        "=" => left == right,
+        "!=" => left != right,
+        "<" => ordered && left < right,
+        "<=" => ordered && left <= right,
+        ">" => ordered && left > right,
+        _ => ordered && left >= right,
+    }
+}
+
+/// Where two values are met together, if they agree.
+fn together(ours: &Membership, theirs: &Membership) -> Option<Membership> {
+    let agree = |(a, i): &(usize, usize)| theirs.iter().all(|(b, j)| a != b || i == j);
+    let place = if theirs.starts_with(ours) { theirs } else { ours };
+    ours.iter().all(agree).then(|| place.clone())
 }
 
 fn admits(alternative: &Alternative, meaning: Meaning) -> bool {
@@ -166,8 +225,15 @@ fn admits(alternative: &Alternative, meaning: Meaning) -> bool {
         (Alternative::IgnoreCase("prefix", operand), Meaning::Text(text)) => {
             text.to_lowercase().starts_with(&operand.to_lowercase())
         }
-        (Alternative::IgnoreCase(_, operand), Meaning::Text(text)) => {
+        (Alternative::IgnoreCase("suffix", operand), Meaning::Text(text)) => {
             text.to_lowercase().ends_with(&operand.to_lowercase())
+        }
+        (Alternative::IgnoreCase(_, operand), Meaning::Text(text)) => {
+            text.to_lowercase().contains(&operand.to_lowercase())
+        }
+        (Alternative::Regex(_, finds), Meaning::Text(text)) => finds(text),
+        (Alternative::Not(excluded), meaning) => {
+            !excluded.iter().any(|alternative| admits(alternative, meaning))
         }
         (Alternative::Numeric(bounds), Meaning::Number(number)) => {
             bounds.iter().all(|&(operator, bound)| match operator {
@@ -185,9 +251,16 @@ fn admits(alternative: &Alternative, meaning: Meaning) -> bool {
             !operands.iter().any(|operand| text_admits(name, operand, text))
         }
         (Alternative::AnythingButText(..), _) => true,
-        (Alternative::OfText(..) | Alternative::IgnoreCase(..) | Alternative::Numeric(_), _) => {
-            false
+        (Alternative::Quantified(..) | Alternative::Compared(..), _) => {
+            unreachable!("they are not asked of one value")
         }
+        (
+            Alternative::OfText(..)
+            | Alternative::IgnoreCase(..)
+            | Alternative::Numeric(_)
+            | Alternative::Regex(..),
+            _,
+        ) => false,
     }
 }
 
@@ -195,6 +268,7 @@ fn text_admits(operator: &str, operand: &str, text: &str) -> bool {
     match operator {
         "prefix" => text.starts_with(operand),
         "suffix" => text.ends_with(operand),
+        "contains" => text.contains(operand),
         "equals-ignore-case" => text.to_lowercase() == operand.to_lowercase(),
         "wildcard" => glob(operand.as_bytes(), text.as_bytes()),
         // The only network there is: 10.0.0.0/24.
@@ -256,6 +330,16 @@ impl fmt::Display for Alternative {
                     several => write!(f, r#"{{"anything-but": [{}]}}"#, several.join(", ")),
                 }
             }
+            Self::Regex(source, _) => {
+                write!(f, r#"{{"regex": "{}"}}"#, source.replace('\\', r"\\"))
+            }
+            Self::Not(inner) => write!(f, r#"{{"not": {}}}"#, one_or_list(inner)),
+            Self::Quantified(name, inner) => {
+                write!(f, r#"{{"{name}": {}}}"#, one_or_list(inner))
+            }
+            Self::Compared(operator, path) => {
+                write!(f, r#"{{"field": ["{operator}", "{path}"]}}"#)
+            }
             Self::AnythingButText(name, texts) => {
                 let quoted: Vec<_> = texts.iter().map(|text| format!("\"{text}\"")).collect();
                 match &quoted[..] {
@@ -266,6 +350,13 @@ impl fmt::Display for Alternative {
                 }
             }
         }
+    }
+}
+
+fn one_or_list(items: &[Alternative]) -> String {
+    match items {
+        [only] => only.to_string(),
+        several => format!("[{}]", list(several)),
     }
 }
 

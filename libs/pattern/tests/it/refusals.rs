@@ -70,8 +70,14 @@ fn each_fault_has_its_code_and_place() {
             "/a/0/anything-but/cidr",
             "unknown-operator",
         ),
-        (r#"{"$or": {"a": [1]}}"#, "/$or", "not-an-array"),
+        (r#"{"$or": {"a": 1}}"#, "/$or", "not-an-array"),
         (r#"{"$or": [{"a": [1]}]}"#, "/$or", "too-few-branches"),
+        (
+            r#"{"$or": [{"b.c": {"prefix": [1]}}, {"a": [1]}]}"#,
+            "/$or/0/b.c/prefix",
+            "reserved-name",
+        ),
+        (r#"{"a": [{"exactly": 1}]}"#, "/a/0/exactly", "wrong-operand"),
         (r#"{"$or": [{"a": [1]}, {}]}"#, "/$or/1", "empty-object"),
         (r#"{"$or": [{"a": [1]}, [1]]}"#, "/$or/1", "not-an-object"),
         (r#"{"a/b~c": 1}"#, "/a~1b~0c", "not-an-array"),
@@ -79,6 +85,113 @@ fn each_fault_has_its_code_and_place() {
     ] {
         assert_eq!(faults(pattern), one(pointer, code), "{pattern}");
     }
+}
+
+#[test]
+fn each_fault_beyond_eventbridge_has_its_code_and_place() {
+    for (pattern, pointer, code) in [
+        (r#"{"a": [{"regex": 1}]}"#, "/a/0/regex", "wrong-operand"),
+        (r#"{"a": [{"regex": "a("}]}"#, "/a/0/regex", "invalid-regex"),
+        (r#"{"a": [{"regex": "(?=a)"}]}"#, "/a/0/regex", "invalid-regex"),
+        (r#"{"a": [{"regex": "(a)\\1"}]}"#, "/a/0/regex", "invalid-regex"),
+        (r#"{"a": [{"regex": "\\p{L}"}]}"#, "/a/0/regex", "invalid-regex"),
+        (r#"{"a": [{"regex": "(((a{1000}){1000}){1000})"}]}"#, "/a/0/regex", "too-costly"),
+        (r#"{"a": [{"contains": ["x"]}]}"#, "/a/0/contains", "wrong-operand"),
+        (r#"{"a": [{"contains": {"prefix": "x"}}]}"#, "/a/0/contains/prefix", "unknown-operator"),
+        (
+            r#"{"a": [{"contains": {"equals-ignore-case": 1}}]}"#,
+            "/a/0/contains/equals-ignore-case",
+            "wrong-operand",
+        ),
+        (r#"{"a": [{"not": []}]}"#, "/a/0/not", "empty-array"),
+        (r#"{"a": [{"not": {}}]}"#, "/a/0/not", "empty-object"),
+        (r#"{"a": [{"not": [[1]]}]}"#, "/a/0/not/0", "not-an-alternative"),
+        (r#"{"a": [{"not": [1, {"exists": true}]}]}"#, "/a/0/not/1/exists", "unknown-operator"),
+        (r#"{"a": [{"not": {"every": 1}}]}"#, "/a/0/not/every", "unknown-operator"),
+        (r#"{"a": [{"not": {"field": ["=", "b"]}}]}"#, "/a/0/not/field", "unknown-operator"),
+        (r#"{"a": [{"every": {"none": 1}}]}"#, "/a/0/every/none", "unknown-operator"),
+        (r#"{"a": [{"some": {"exists": false}}]}"#, "/a/0/some/exists", "unknown-operator"),
+        (r#"{"a": [{"none": []}]}"#, "/a/0/none", "empty-array"),
+        (r#"{"a": [{"none": {"prefix": 1}}]}"#, "/a/0/none/prefix", "wrong-operand"),
+        (r#"{"a": [{"field": "b"}]}"#, "/a/0/field", "wrong-operand"),
+        (r#"{"a": [{"field": []}]}"#, "/a/0/field", "invalid-comparison"),
+        (r#"{"a": [{"field": ["==", "b"]}]}"#, "/a/0/field", "invalid-comparison"),
+        (r#"{"a": [{"field": ["=", 1]}]}"#, "/a/0/field", "invalid-comparison"),
+        (r#"{"a": [{"field": ["=", "b", "c"]}]}"#, "/a/0/field", "invalid-comparison"),
+        (r#"{"a": [{"field": ["=", "b", [1]]}]}"#, "/a/0/field", "invalid-comparison"),
+        // What stands after such an alternative may again be asked of the field.
+        (r#"{"a": [{"not": 1}, {"exists": true}, {"x": 1}]}"#, "/a/2/x", "unknown-operator"),
+    ] {
+        assert_eq!(faults(pattern), one(pointer, code), "{pattern}");
+    }
+}
+
+#[test]
+fn the_limits_beyond_eventbridge_hold_at_their_edges() {
+    let nested = |depth: usize| {
+        format!(r#"{{"a": [{}1{}]}}"#, r#"{"not": "#.repeat(depth), "}".repeat(depth))
+    };
+    assert!(Pattern::parse(&nested(limits::NOT_DEPTH_MAX)).is_ok());
+    assert_eq!(faults(&nested(limits::NOT_DEPTH_MAX + 1))[0].1, "too-deep");
+
+    let regex = |text: &str| format!(r#"{{"a": [{{"regex": "{text}"}}]}}"#);
+    assert!(Pattern::parse(&regex(&"^".repeat(limits::REGEX_BYTES_MAX))).is_ok());
+    let longer = "^".repeat(limits::REGEX_BYTES_MAX + 1);
+    assert_eq!(faults(&regex(&longer)), one("/a/0/regex", "too-costly"));
+    let grouped = |depth: usize| regex(&format!("{}a{}", "(".repeat(depth), ")".repeat(depth)));
+    let depth = usize::try_from(limits::REGEX_DEPTH_MAX).unwrap();
+    assert!(Pattern::parse(&grouped(depth)).is_ok());
+    assert_eq!(faults(&grouped(depth + 1)), one("/a/0/regex", "invalid-regex"));
+
+    let compared =
+        |names: usize| format!(r#"{{"a": [{{"field": ["=", "a{}"]}}]}}"#, ".a".repeat(names - 1));
+    assert!(Pattern::parse(&compared(limits::PATH_SEGMENTS_MAX)).is_ok());
+    let deeper = compared(limits::PATH_SEGMENTS_MAX + 1);
+    assert_eq!(faults(&deeper), one("/a/0/field", "too-deep"));
+
+    // A field that others are compared with is a field as well, and counts once.
+    let wide = |fields: usize| {
+        let named: Vec<_> = (3..fields).map(|n| format!(r#""f{n}": [1]"#)).collect();
+        let compared = r#""f1": [{"field": ["=", "f0"]}], "f2": [{"field": ["=", "f0"]}]"#;
+        format!("{{{}, {compared}}}", named.join(","))
+    };
+    assert!(Pattern::parse(&wide(limits::FIELDS_MAX)).is_ok());
+    assert_eq!(faults(&wide(limits::FIELDS_MAX + 1)), one("", "too-many-fields"));
+}
+
+#[test]
+fn what_each_operator_costs_is_counted() {
+    let cost = |alternative: &str| {
+        let copies = |count: usize| vec![alternative; count].join(",");
+        let fits =
+            |count: &usize| Pattern::parse(&format!(r#"{{"a": [{}]}}"#, copies(*count))).is_err();
+        let refused = (1..=limits::COST_MAX + 1).find(fits).unwrap();
+        limits::COST_MAX / (refused - 1)
+    };
+    for (alternative, expected) in [
+        (r#"{"contains": "x"}"#, limits::OPERATOR_COST + limits::WILDCARD_PIECE_COST),
+        (
+            r#"{"regex": "x"}"#,
+            limits::OPERATOR_COST + limits::WILDCARD_PIECE_COST + limits::AUTOMATON_KIB_COST,
+        ),
+        (r#"{"not": {"prefix": "x"}}"#, 2 * limits::OPERATOR_COST),
+        (r#"{"every": {"prefix": "x"}}"#, 2 * limits::OPERATOR_COST),
+        (r#"{"none": [1, 2]}"#, limits::OPERATOR_COST + 2),
+        (r#"{"some": {"prefix": "x"}}"#, limits::OPERATOR_COST),
+        (r#"{"field": ["=", "b"]}"#, limits::COMPARISON_COST),
+    ] {
+        assert_eq!(cost(alternative), expected, "{alternative}");
+    }
+}
+
+#[test]
+fn many_costly_expressions_are_refused_soon() {
+    let expressions: Vec<_> =
+        (0..200).map(|n| format!(r#"{{"regex": "(?i){n}.{{0,100}}timeout"}}"#)).collect();
+    let started = std::time::Instant::now();
+    let faults = faults(&format!(r#"{{"a": [{}]}}"#, expressions.join(",")));
+    assert!(faults.iter().all(|(_, code)| code == "too-costly") && faults.len() > 1, "{faults:?}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Matching {
         definition: &TriggerDefinition,
     ) -> Result<(), tripline_pattern::Error> {
         self.remove(trigger);
-        let pattern = definition.pattern.as_deref().map(Pattern::parse).transpose()?;
+        let pattern = definition.pattern.as_deref().map(Pattern::restore).transpose()?;
         let (function, source) = (definition.function, definition.source);
         let group = match source {
             None => &mut self.any_source,
