@@ -13,14 +13,14 @@
 //! * Objects nest; an array holds the alternatives for the field it stands at. Every field must find one of its
 //!   alternatives. `{"a.b": …}` and `{"a": {"b": …}}` are the same path, in patterns and in events.
 //! * A string, a number, `true`, `false` or `null` matches the equal value. Numbers compare as decimals, exactly:
-//!   `300` equals `3.0e2`, whatever their length.
+//!   `300` equals `3.0e2`, whatever their length. A string that is an IP address equals it however it is spelt.
 //! * `{"prefix": "x"}`, `{"suffix": "x"}`, `{"equals-ignore-case": "x"}`, `{"wildcard": "a*b"}` and `{"cidr": "10.0.0.0/8"}`
 //!   match strings only. The first two also take `{"equals-ignore-case": "x"}`. Case is that of Unicode.
 //! * `{"numeric": [">", 0, "<=", 5]}` matches numbers only.
 //! * `{"anything-but": …}` matches every value but these, also `null`, and no field that is missing: a string, a number, an array of
 //!   one of these, or `prefix`, `suffix`, `equals-ignore-case` or `wildcard` with a string or an array of strings.
 //! * `{"exists": true}` matches where the field has a value that is not an object and not an empty array;
-//!   `{"exists": false}` where it has none, anywhere in the event.
+//!   `{"exists": false}` where it has none, in the event or in the elements of arrays that the fields before it were met in.
 //! * Arrays in the event offer each of their elements, however deeply arrays nest. Fields that pass through the same
 //!   array of objects must find their values in the same element.
 //! * `"$or": [{…}, {…}]` asks for one of its objects, beside all that stands beside it.
@@ -33,11 +33,13 @@
 //! * A path that stands twice in a pattern: the last one counts. A key that stands twice in an event: both count.
 //!
 //! # Invariants
-//! A match costs one pass over the event, which builds no tree and skips what no pattern asks for, and then only the
-//! patterns that share an exact value (or, without exact values, a field) with the event. An expression takes one step a
-//! byte, and the values of two fields are compared in time that hardly grows faster than their number. No event, however deep, can
-//! overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values inside more than
-//! [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without recursion.
+//! A match costs one pass over the event, which builds no tree and skips what no pattern asks for, one look-up of each
+//! value for each kind of alternative that its field has, and then the patterns that the event meets in part; hardly more
+//! however many there are. What a pattern may cost in the worst event is limited ([`limits::COST_MAX`]): an expression
+//! takes one step a byte, and the values of two fields are compared in time that hardly grows faster than their number.
+//! No event, however deep, can overflow the stack: a pattern's path is limited ([`limits::PATH_SEGMENTS_MAX`]), values
+//! inside more than [`limits::EVENT_ARRAYS_MAX`] nested arrays are seen by no pattern, and all else is skipped without
+//! recursion.
 
 mod absence;
 mod answers;
@@ -96,7 +98,7 @@ pub mod limits {
     /// well: it is kept in memory.
     pub const AUTOMATON_KIB_COST: usize = 2;
     /// What a comparison with another field costs: the values of both are gone through, more than once if they are many.
-    pub const COMPARISON_COST: usize = 50;
+    pub const COMPARISON_COST: usize = 100;
     /// Largest automaton of a regular expression, or of a text to be contained whatever its case, in bytes.
     pub const AUTOMATON_BYTES_MAX: usize = 256 * 1024;
     /// Longest regular expression, in bytes.
