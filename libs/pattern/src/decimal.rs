@@ -39,52 +39,76 @@ fn append(number: &[u8], out: &mut Vec<u8>) -> Option<()> {
         [b'-', rest @ ..] => (true, rest),
         all => (false, all),
     };
-    let start = out.len();
-    let first = start + 1 + POINT_BYTES;
-    out.resize(first, 0);
-    // Digits before the point, less the zeros behind it: as if the first digit that counts stood behind it.
-    let (mut point, mut in_fraction, mut mantissa) = (0_i64, false, unsigned.len());
-    for (at, &byte) in unsigned.iter().enumerate() {
-        match byte {
-            b'0' if out.len() == first => point -= i64::from(in_fraction),
-            b'0'..=b'9' => {
-                point += i64::from(!in_fraction);
-                out.push(byte);
-            }
-            b'.' if !in_fraction => in_fraction = true,
-            b'e' | b'E' => {
-                mantissa = at;
-                break;
-            }
-            _ => return None,
+    let (whole, rest) = unsigned.split_at(leading_digits(unsigned));
+    let (fraction, rest) = match rest {
+        [b'.', rest @ ..] => rest.split_at(leading_digits(rest)),
+        rest => (&[][..], rest),
+    };
+    let exponent: i64 = match rest {
+        [] => 0,
+        [b'e' | b'E', digits @ ..] if !without_zeros(whole, fraction).is_zero() => {
+            std::str::from_utf8(digits).ok()?.parse().ok()?
         }
-    }
-    while out.len() > first && out.last() == Some(&b'0') {
-        out.pop();
-    }
-    if out.len() == first {
-        out.truncate(start);
-        out.push(ZERO);
-        return (mantissa > 0).then_some(());
-    }
-    if let [_, digits @ ..] = &unsigned[mantissa..] {
-        let exponent: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        if exponent.unsigned_abs() > EXPONENT_MAX.unsigned_abs() {
-            return None;
-        }
-        point += exponent;
-    }
-    if unsigned.len() > DIGITS_MAX {
+        [b'e' | b'E', ..] => 0,
+        _ => return None,
+    };
+    if whole.is_empty() || whole.len() + fraction.len() > DIGITS_MAX {
         return None;
     }
-    let biased = u32::try_from(point + POINT_BIAS).ok()?;
-    out[start] = if negative { NEGATIVE } else { POSITIVE };
-    out[start + 1..first].copy_from_slice(&biased.to_be_bytes());
+    let significant = without_zeros(whole, fraction);
+    if significant.is_zero() {
+        out.push(ZERO);
+        return Some(());
+    }
+    if exponent.unsigned_abs() > EXPONENT_MAX.unsigned_abs() {
+        return None;
+    }
+    let biased = u32::try_from(significant.point + exponent + POINT_BIAS).ok()?;
+    let start = out.len();
+    out.push(if negative { NEGATIVE } else { POSITIVE });
+    out.extend_from_slice(&biased.to_be_bytes());
+    out.extend_from_slice(significant.whole);
+    out.extend_from_slice(significant.fraction);
     if negative {
         out[start + 1..].iter_mut().for_each(|byte| *byte = !*byte);
         out.push(BEHIND_NEGATIVE);
     }
     Some(())
+}
+
+/// Digits without zeros at either end: those before the decimal point, and those behind it.
+struct Significant<'n> {
+    whole: &'n [u8],
+    fraction: &'n [u8],
+    /// How many digits there are before the point; if negative, how many zeros are behind it before the first digit.
+    point: i64,
+}
+
+impl Significant<'_> {
+    fn is_zero(&self) -> bool {
+        self.whole.is_empty() && self.fraction.is_empty()
+    }
+}
+
+fn without_zeros<'n>(whole: &'n [u8], fraction: &'n [u8]) -> Significant<'n> {
+    let leading = |digits: &[u8]| digits.iter().take_while(|&&digit| digit == b'0').count();
+    let trailing = |digits: &[u8]| digits.iter().rev().take_while(|&&digit| digit == b'0').count();
+    let length = |digits: &[u8]| i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    let mut whole = &whole[leading(whole)..];
+    let mut fraction = &fraction[..fraction.len() - trailing(fraction)];
+    let mut point = length(whole);
+    if whole.is_empty() {
+        let zeros = leading(fraction);
+        point = -length(&fraction[..zeros]);
+        fraction = &fraction[zeros..];
+    } else if fraction.is_empty() {
+        whole = &whole[..whole.len() - trailing(whole)];
+    }
+    Significant { whole, fraction, point }
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Most digits that a number is written out with.

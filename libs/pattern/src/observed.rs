@@ -4,6 +4,7 @@
 //! [`crate::scan::check`] for texts that nobody has checked before.
 
 use crate::blocks::{self, Quoted};
+use crate::bytes;
 use crate::decimal;
 use crate::error::EventError;
 use crate::limits::{EVENT_ARRAYS_MAX, EVENT_BYTES_MAX};
@@ -115,6 +116,14 @@ impl Observed {
     pub(crate) fn bytes<'v>(&'v self, value: &Value, event: &'v [u8]) -> &'v [u8] {
         let from = if value.made { &self.made } else { event };
         &from[value.start as usize..value.end as usize]
+    }
+
+    /// Whether two values are of one field, and equal.
+    #[inline]
+    pub(crate) fn is_same(&self, value: &Value, other: &Value, event: &[u8]) -> bool {
+        value.field == other.field
+            && value.kind == other.kind
+            && bytes::same(self.bytes(value, event), self.bytes(other, event))
     }
 
     pub(crate) fn scalar<'v>(&'v self, value: &Value, event: &'v [u8]) -> Scalar<'v> {

@@ -2,13 +2,14 @@
 //!
 //! Alternatives that are found by their [`Gate`] are terms. The same alternative of a field is one term, whoever asks.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::bytes;
 use crate::gate::{Asked, Gate, Gated};
-use crate::observed::Observed;
+use crate::observed::{Observed, Value};
 use crate::operator::Operator;
 use crate::paths::{FieldId, Paths};
 use crate::rows::Rows;
@@ -171,25 +172,41 @@ impl Terms {
         const THINNED_MIN: usize = 256;
         hits.clear();
         let mut thin_at = THINNED_MIN;
+        // The value before, and its hits: elements of arrays often repeat what the one before holds.
+        let mut before: Option<(&Value, Range<usize>)> = None;
         for value in &observed.values {
-            let mut asked = Asked::new(value.kind, observed.bytes(value, event));
-            for &(gate, _) in &self.fields[value.field].gates {
-                let Some(key) = asked.key(gate) else { continue };
-                let hash = hash(&self.hashing, value.field, gate, key);
-                for term in self.list(self.first(hash, value.field, gate, key)) {
-                    let also = &self.terms[term].also;
-                    if also.as_ref().is_none_or(|also| also.admits(&observed.scalar(value, event)))
-                    {
-                        hits.push(Hit::new(term, value.scope));
-                    }
+            let start = hits.len();
+            match before {
+                Some((same, ref of_same)) if observed.is_same(same, value, event) => {
+                    hits.extend_from_within(of_same.clone());
+                    hits[start..]
+                        .iter_mut()
+                        .for_each(|hit| *hit = Hit::new(hit.term(), value.scope));
                 }
+                _ => self.look_up_one(value, observed, event, hits),
             }
+            before = Some((value, start..hits.len()));
             if hits.len() >= thin_at {
                 thin(hits);
                 thin_at = THINNED_MIN.max(2 * hits.len());
+                before = None;
             }
         }
         thin(hits);
+    }
+
+    fn look_up_one(&self, value: &Value, observed: &Observed, event: &[u8], hits: &mut Vec<Hit>) {
+        let mut asked = Asked::new(value.kind, observed.bytes(value, event));
+        for &(gate, _) in &self.fields[value.field].gates {
+            let Some(key) = asked.key(gate) else { continue };
+            let hash = hash(&self.hashing, value.field, gate, key);
+            for term in self.list(self.first(hash, value.field, gate, key)) {
+                let also = &self.terms[term].also;
+                if also.as_ref().is_none_or(|also| also.admits(&observed.scalar(value, event))) {
+                    hits.push(Hit::new(term, value.scope));
+                }
+            }
+        }
     }
 
     #[inline]
