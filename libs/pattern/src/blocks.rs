@@ -76,6 +76,24 @@ pub(crate) fn string(json: &[u8], mut at: usize) -> Option<Quoted> {
     }
 }
 
+/// Where the number or literal ends that begins at `at`: before white space, a comma or a closing bracket. `None` if the text
+/// ends first.
+#[inline]
+pub(crate) fn token(json: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(block) = json.get(at..).and_then(|rest| rest.first_chunk::<STRING_BLOCK>()) {
+        let block = u8x16::new(*block);
+        let is = |byte| block.simd_eq(u8x16::splat(byte));
+        let blank = block.min(u8x16::splat(b' ')).simd_eq(block);
+        let ends = (is(b',') | is(b'}') | is(b']') | blank).to_bitmask();
+        if ends != 0 {
+            return Some(at + ends.trailing_zeros() as usize);
+        }
+        at += STRING_BLOCK;
+    }
+    let ends = |byte: &u8| *byte <= b' ' || matches!(byte, b',' | b'}' | b']');
+    json.get(at..)?.iter().position(ends).map(|len| at + len)
+}
+
 /// Where the object or array ends that begins at `start`: behind its closing bracket. `None` if it does not end. The
 /// kinds of brackets are not told apart.
 pub(crate) fn container(json: &[u8], start: usize) -> Option<usize> {
@@ -158,7 +176,7 @@ impl Strings {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Quoted, container, string};
+    use super::{Quoted, container, string, token};
 
     #[test]
     fn strings_end_at_the_first_quote_that_is_not_escaped() {
@@ -174,6 +192,20 @@ mod tests {
                 assert_eq!(string(json.as_bytes(), 1), Some(quoted), "{json}");
             }
             assert_eq!(string(format!("\"{x}\\\"").as_bytes(), 1), None);
+        }
+    }
+
+    #[test]
+    fn tokens_end_before_what_follows_them() {
+        for len in [1, 2, 15, 16, 17, 40] {
+            let number = "1".repeat(len);
+            for (behind, padding) in
+                [(",", 0), ("}", 20), ("]", 1), (" ", 16), ("\n", 0), ("\t", 30)]
+            {
+                let json = format!("{number}{behind}{}", "2".repeat(padding));
+                assert_eq!(token(json.as_bytes(), 0), Some(len), "{json}");
+            }
+            assert_eq!(token(number.as_bytes(), 0), None);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::answers::{Answers, Seen};
 use crate::comparison::placed;
 use crate::gate::{Class, Gated};
-use crate::observed::{Occurrence, ROOT};
+use crate::observed::ROOT;
 use crate::paths::FieldId;
 use crate::pattern::Condition;
 use crate::rows::Rows;
@@ -205,8 +205,8 @@ impl Conditions {
         if !condition.absent || !event.observed.has_scopes() {
             return None;
         }
-        let scopes = event.observed.of(row.field, event.json).map(|found| found.scope);
-        let mut scopes: Vec<_> = scopes.collect();
+        let values = event.observed.values_of(row.field);
+        let mut scopes: Vec<_> = values.iter().map(|value| value.scope).collect();
         scopes.sort_unstable();
         scopes.dedup();
         (!scopes.is_empty()).then_some(scopes)
@@ -225,19 +225,20 @@ impl Conditions {
 
 /// Adds the scopes of the values that a condition admits; the event's own where there is no value and none is asked for.
 fn ask_each(condition: &Condition, field: FieldId, event: Seen<'_>, scopes: &mut Vec<u32>) {
-    let mut is_absent = true;
-    for Occurrence { scope, value } in event.observed.of(field, event.json) {
-        is_absent = false;
+    let values = event.observed.values_of(field);
+    if values.is_empty() && condition.absent {
+        return scopes.push(ROOT);
+    }
+    for value in values {
         // A scope in which it is met already need not be asked again.
-        if scopes.last() != Some(&scope) && condition.admits(&value) {
-            scopes.push(scope);
+        if scopes.last() != Some(&value.scope)
+            && condition.admits(&event.observed.scalar(value, event.json))
+        {
+            scopes.push(value.scope);
             if !event.observed.has_scopes() {
                 return;
             }
         }
-    }
-    if is_absent && condition.absent {
-        scopes.push(ROOT);
     }
 }
 

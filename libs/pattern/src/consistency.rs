@@ -45,10 +45,24 @@ impl Consistency {
         if self.asked < 2 {
             return self.met[..self.asked].iter().all(|met| !met.is_empty());
         }
+        if self.met_in_one_scope() {
+            return true;
+        }
         let visits = observed.scopes.len() + REVISITS_MAX;
         let all: Vec<_> = (0..self.asked).collect();
         let (met, last_hits) = (&self.met[..self.asked], vec![0; self.asked]);
         Search { observed, met, last_hits, visits }.inside(ROOT, &all)
+    }
+}
+
+impl Consistency {
+    /// Whether all conditions are met in the very same scope: most often that is all there is to it. The first scopes are
+    /// tried, no more.
+    fn met_in_one_scope(&self) -> bool {
+        const TRIED_MAX: usize = 16;
+        let Some((first, others)) = self.met[..self.asked].split_first() else { return true };
+        let mut tried = first.iter().take(TRIED_MAX);
+        tried.any(|scope| others.iter().all(|met| met.binary_search(scope).is_ok()))
     }
 }
 

@@ -126,6 +126,7 @@ impl Observed {
             && bytes::same(self.bytes(value, event), self.bytes(other, event))
     }
 
+    #[inline]
     pub(crate) fn scalar<'v>(&'v self, value: &Value, event: &'v [u8]) -> Scalar<'v> {
         match value.kind {
             Kind::Text => Scalar::Text(String::from_utf8_lossy(self.bytes(value, event))),
@@ -138,13 +139,20 @@ impl Observed {
     }
 
     /// The values of one field, in the event's order.
+    #[inline]
+    pub(crate) fn values_of(&self, field: FieldId) -> &[Value] {
+        let from = self.values.partition_point(|value| value.field < field);
+        let of_field = self.values[from..].partition_point(|value| value.field == field);
+        &self.values[from..from + of_field]
+    }
+
+    /// The same, each by itself.
     pub(crate) fn of<'v>(
         &'v self,
         field: FieldId,
         event: &'v [u8],
     ) -> impl Iterator<Item = Occurrence<'v>> {
-        let from = self.values.partition_point(|value| value.field < field);
-        let values = self.values[from..].iter().take_while(move |value| value.field == field);
+        let values = self.values_of(field).iter();
         values.map(|value| Occurrence { scope: value.scope, value: self.scalar(value, event) })
     }
 }
@@ -330,12 +338,10 @@ impl<'e> Reader<'_, 'e> {
 
     /// A number or a literal.
     fn token(&mut self) -> Result<&'e [u8]> {
-        let event = self.event;
-        let rest = &event[self.at..];
-        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\t' | b'\r');
-        let len = rest.iter().position(ends).filter(|&len| len > 0).ok_or(Fault::Malformed)?;
-        self.at += len;
-        Ok(&rest[..len])
+        let (event, start) = (self.event, self.at);
+        let end = blocks::token(event, start).filter(|&end| end > start).ok_or(Fault::Malformed)?;
+        self.at = end;
+        Ok(&event[start..end])
     }
 
     /// Reads a string that begins here.
