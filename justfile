@@ -50,6 +50,14 @@ faults *arguments:
     cargo build --workspace
     cargo run --package tripline-faults -- {{arguments}}
 
+# Generated patterns and events put to Tripline's matcher and to event-ruler (Java is needed): ends with 1 if any answer differs.
+pattern-differential seed="1" cases="100000":
+    cargo run --release --package tripline-patterns-compare -- differential {{seed}} {{cases}}
+
+# Tripline's matcher and event-ruler on the same data: events a second, time to load, memory (Java is needed).
+pattern-compare *arguments:
+    cargo run --release --package tripline-patterns-compare -- compare {{arguments}}
+
 # Generated parts of the documentation and of deploy/.
 gen:
     cargo xtask performance
