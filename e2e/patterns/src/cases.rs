@@ -7,6 +7,8 @@ mod number;
 mod text;
 mod wrong;
 
+use std::path::Path;
+
 use crate::json::Json;
 use crate::random::Random;
 use alternative::Alternative;
@@ -65,6 +67,21 @@ impl Case {
         let (pattern_raw, event_raw) = (pattern.write(), event.write());
         Self { pattern, pattern_raw, event, event_raw }
     }
+}
+
+/// Writes cases as the fuzz targets of libs/pattern take them: a pattern; a pattern, a line feed, and an event.
+pub(crate) fn write_seeds(folder: &Path, cases: u64) -> anyhow::Result<()> {
+    const SEED: u64 = 1;
+    let (parse, matcher) = (folder.join("parse"), folder.join("matcher"));
+    std::fs::create_dir_all(&parse)?;
+    std::fs::create_dir_all(&matcher)?;
+    for number in 0..cases {
+        let case = Case::new(SEED, number);
+        let (pattern, event) = (case.pattern.write(), case.event.write());
+        std::fs::write(parse.join(number.to_string()), &pattern)?;
+        std::fs::write(matcher.join(number.to_string()), format!("{pattern}\n{event}"))?;
+    }
+    Ok(())
 }
 
 /// The text of a value: of some in an odd spelling, and of this many of a hundred spoilt.

@@ -1,5 +1,6 @@
 //! The same cases put to both: Tripline's matcher in this process, and event-ruler.
 
+mod crowd;
 mod defects;
 mod smaller;
 
@@ -16,6 +17,9 @@ use crate::ruler::Ruler;
 
 /// Faults of patterns that are Tripline's own limits, not rules of the language.
 const LIMITS: [&str; 4] = ["pattern-too-large", "too-many-fields", "too-costly", "too-deep"];
+
+/// How many patterns that match otherwise among others are shown.
+const DISSENTS_SHOWN_MAX: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -96,6 +100,8 @@ pub(crate) fn run(ruler: &Ruler, seed: u64, cases: u64, shown: usize) -> anyhow:
         }
     })?;
     tell(seed, cases, &tally);
+    let dissents = crowd::dissents(seed, cases);
+    tell_dissents(&dissents);
     let smallest = smaller::smallest(
         ruler,
         differing.iter().map(|(_, case, outcome)| (case.clone(), *outcome)),
@@ -103,7 +109,7 @@ pub(crate) fn run(ruler: &Ruler, seed: u64, cases: u64, shown: usize) -> anyhow:
     for ((number, case, outcome), small) in differing.iter().zip(&smallest) {
         show(*number, case, *outcome, small);
     }
-    Ok(tally.differ == 0)
+    Ok(tally.differ == 0 && dissents.is_empty())
 }
 
 #[allow(clippy::print_stdout, reason = "a command reports to whoever gave it")]
@@ -119,6 +125,16 @@ fn tell(seed: u64, cases: u64, tally: &Tally) {
     println!("different, where event-ruler differs from itself: {}", tally.undecided);
     println!("different, on what event-ruler is known to do wrongly: {}", tally.defect);
     println!("different: {}", tally.differ);
+}
+
+#[allow(clippy::print_stdout, reason = "a command reports to whoever gave it")]
+fn tell_dissents(dissents: &[crowd::Dissent]) {
+    println!("different among other patterns than alone: {}", dissents.len());
+    for crowd::Dissent { pattern, event, after_removal } in dissents.iter().take(DISSENTS_SHOWN_MAX)
+    {
+        let when = if *after_removal { ", after others were removed" } else { "" };
+        println!("  the pattern of case {pattern} on the event of case {event}{when}");
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "a command reports to whoever gave it")]

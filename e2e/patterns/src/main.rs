@@ -70,6 +70,15 @@ enum Command {
         #[command(flatten)]
         times: TimesArgs,
     },
+    /// Write generated cases as files for the fuzzer of libs/pattern to begin with.
+    Seeds {
+        /// Where to: folders for the targets are made there.
+        #[arg(long)]
+        out: PathBuf,
+        /// How many.
+        #[arg(long, default_value_t = 1_000)]
+        cases: u64,
+    },
     /// Write patterns and events to measure with.
     Generate {
         /// Where to.
@@ -117,6 +126,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Measure { patterns, events, times } => {
             let measured = compare::measure(&patterns, &events, times.with(1))?;
             println!("{}", serde_json::to_string(&measured)?);
+            ExitCode::SUCCESS
+        }
+        Command::Seeds { out, cases } => {
+            cases::write_seeds(&out, cases)?;
             ExitCode::SUCCESS
         }
         Command::Generate { out, seed } => {
