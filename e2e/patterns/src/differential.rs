@@ -65,6 +65,8 @@ enum Outcome {
     Same(Verdict),
     /// Tripline refuses the pattern for its size or cost; event-ruler has no such limit, or another one.
     Limit,
+    /// event-ruler refuses the pattern, which asks with an operator that only Tripline has.
+    Beyond,
     /// They differ, and a number of the case is no exact double: event-ruler compares it by its spelling, or refuses it.
     Uncomparable,
     /// They differ, and so does event-ruler from itself.
@@ -84,6 +86,7 @@ struct Tally {
     no_matches: u64,
     invalid: u64,
     limit: u64,
+    beyond: u64,
     uncomparable: u64,
     undecided: u64,
     defect: u64,
@@ -121,6 +124,7 @@ fn tell(seed: u64, cases: u64, tally: &Tally) {
         tally.matches, tally.no_matches, tally.invalid
     );
     println!("refused for size or cost by Tripline alone: {}", tally.limit);
+    println!("refused by event-ruler, for an operator that only Tripline has: {}", tally.beyond);
     println!("different, on numbers that event-ruler does not compare: {}", tally.uncomparable);
     println!("different, where event-ruler differs from itself: {}", tally.undecided);
     println!("different, on what event-ruler is known to do wrongly: {}", tally.defect);
@@ -154,6 +158,7 @@ impl Tally {
             Outcome::Same(Verdict::NoMatch) => &mut self.no_matches,
             Outcome::Same(Verdict::Invalid) => &mut self.invalid,
             Outcome::Limit => &mut self.limit,
+            Outcome::Beyond => &mut self.beyond,
             Outcome::Uncomparable => &mut self.uncomparable,
             Outcome::Undecided => &mut self.undecided,
             Outcome::Defect => &mut self.defect,
@@ -200,6 +205,7 @@ fn outcome(pattern: &str, ours: &Ours, told: &Told) -> Outcome {
     match () {
         () if ours.verdict == told.verdict => Outcome::Same(ours.verdict),
         () if ours.limit => Outcome::Limit,
+        () if told.verdict == Verdict::Invalid && defects::is_beyond(pattern) => Outcome::Beyond,
         () if told.uncomparable => Outcome::Uncomparable,
         () if told.undecided => Outcome::Undecided,
         () if defects::concern(pattern) => Outcome::Defect,
