@@ -90,8 +90,15 @@ pub(crate) const SERVICES: &[&str] = &[
     "tripline-auth",
 ];
 /// Programs and tests: nothing depends on them.
-const ENDS: &[&str] =
-    &["tripline", "tripline-e2e", "tripline-load", "tripline-faults", "xtask", "tripline-testkit"];
+const ENDS: &[&str] = &[
+    "tripline",
+    "tripline-e2e",
+    "tripline-load",
+    "tripline-faults",
+    "tripline-patterns-compare",
+    "xtask",
+    "tripline-testkit",
+];
 
 #[derive(serde::Deserialize)]
 struct Metadata {

@@ -1,5 +1,7 @@
 //! `tripline pattern test`: whether events match patterns. Needs no server: it is the same matcher.
 
+mod bench;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ pub(crate) struct PatternArgs {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
     Test(TestArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Say whether an event matches a pattern, and why: exit with 0 if it does, 1 if not, 2 if one of them is not valid.
@@ -72,11 +75,10 @@ enum Verdict {
 /// The exit code to end with. Standard error says what is wrong.
 #[allow(clippy::print_stderr, reason = "a command says why to whoever gave it")]
 pub(crate) fn run(args: &PatternArgs) -> ExitCode {
-    let Command::Test(args) = &args.command;
-    let done = match (&args.batch, &args.pattern, &args.event) {
-        (Some(cases), ..) => batch(cases, &mut io::stdout().lock()),
-        (None, Some(pattern), Some(event)) => one(pattern, event, &mut io::stdout().lock()),
-        (None, ..) => unreachable!("the parser asks for both, or for a batch"),
+    let out = &mut io::stdout().lock();
+    let done = match &args.command {
+        Command::Test(args) => test(args, out),
+        Command::Bench(args) => bench::run(args, out),
     };
     match done {
         Ok(code) => code,
@@ -84,6 +86,14 @@ pub(crate) fn run(args: &PatternArgs) -> ExitCode {
             eprintln!("{why}");
             ExitCode::from(EXIT_INVALID)
         }
+    }
+}
+
+fn test(args: &TestArgs, out: &mut impl Write) -> Result<ExitCode, String> {
+    match (&args.batch, &args.pattern, &args.event) {
+        (Some(cases), ..) => batch(cases, out),
+        (None, Some(pattern), Some(event)) => one(pattern, event, out),
+        (None, ..) => unreachable!("the parser asks for both, or for a batch"),
     }
 }
 
