@@ -78,9 +78,8 @@ impl fmt::Display for Exception {
             // All of them have the same name.
             Self::Of(operators) => match &**operators {
                 [only] => write!(f, "{only}"),
-                // Without any, it is the same for all names.
                 several => {
-                    let name = several.first().map_or("prefix", Operator::name);
+                    let name = several.first().map_or("", Operator::name);
                     write!(f, r#"{{"{name}": {}}}"#, array(several.iter().map(Operator::operand)))
                 }
             },

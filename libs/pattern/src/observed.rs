@@ -201,12 +201,16 @@ impl<'e> Reader<'_, 'e> {
             if self.peek()? != b'"' {
                 return Err(Fault::Malformed);
             }
+            let start = self.at;
             let child = self.key(place)?;
+            // As in event-ruler, no path but the empty one ends with a key that is empty.
+            let is_nameless = self.at - start == 2 && place != Paths::ROOT;
             if self.peek()? != b':' {
                 return Err(Fault::Malformed);
             }
             self.at += 1;
             match child {
+                Some(_) if is_nameless && self.peek()? != b'{' => self.skip()?,
                 Some(child) => self.value(child, scope, arrays)?,
                 None => self.skip()?,
             }
@@ -233,10 +237,6 @@ impl<'e> Reader<'_, 'e> {
         let start = self.at + 1;
         let quoted = self.string()?;
         let key = &self.event[start..quoted.end()];
-        if key.is_empty() {
-            // As in event-ruler, no path leads through an empty name by itself.
-            return Ok(None);
-        }
         if !quoted.is_escaped() {
             return Ok(self.paths.descend(place, key, quoted.has_stop()));
         }

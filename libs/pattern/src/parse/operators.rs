@@ -328,6 +328,9 @@ impl<'t> Parser<'t> {
                     }
                     self.pointer.truncate(outer);
                 }
+                if index == 0 {
+                    self.fault(at, "empty-array", "give at least one exception");
+                }
             }
             other => self.wrong_operand(at, &detail, &other)?,
         }

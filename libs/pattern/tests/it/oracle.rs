@@ -91,7 +91,10 @@ fn flatten(
             values.entry(path.unwrap_or_default().to_owned()).or_default().push(value);
         }
         Json::Object(members) => {
-            for (key, member) in members.iter().filter(|(key, _)| !key.is_empty()) {
+            for (key, member) in members {
+                if key.is_empty() && path.is_some() && !matches!(member, Json::Object(_)) {
+                    continue;
+                }
                 flatten(member, Some(&join(path, key)), membership, arrays, values);
             }
         }
