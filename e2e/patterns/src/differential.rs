@@ -3,6 +3,7 @@
 mod crowd;
 mod defects;
 mod smaller;
+mod tree;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -188,20 +189,21 @@ fn judge(
         };
         serde_json::to_writer(&mut out, &asked)?;
         out.write_all(b"\n")?;
-        own.push((case.pattern_raw, ours));
+        own.push((case, ours));
     }
     out.flush()?;
     ruler.ask(&["judge", text(&asked)?, text(&answered)?])?;
     let mut lines = BufReader::new(File::open(&answered)?).lines();
-    for (number, (pattern, ours)) in (0..).zip(own) {
+    for (number, (case, ours)) in (0..).zip(own) {
         let line = lines.next().context("event-ruler answered too few cases")??;
         let told: Told = serde_json::from_str(&line).with_context(|| line.clone())?;
-        tell(number, outcome(&pattern, &ours, &told));
+        tell(number, outcome(&case, &ours, &told));
     }
     Ok(())
 }
 
-fn outcome(pattern: &str, ours: &Ours, told: &Told) -> Outcome {
+fn outcome(case: &Case, ours: &Ours, told: &Told) -> Outcome {
+    let pattern = &case.pattern_raw;
     match () {
         () if ours.verdict == told.verdict => Outcome::Same(ours.verdict),
         () if ours.limit => Outcome::Limit,
@@ -209,6 +211,11 @@ fn outcome(pattern: &str, ours: &Ours, told: &Told) -> Outcome {
         () if told.uncomparable => Outcome::Uncomparable,
         () if told.undecided => Outcome::Undecided,
         () if defects::concern(pattern) => Outcome::Defect,
+        () if (ours.verdict, told.verdict) == (Verdict::NoMatch, Verdict::Match)
+            && defects::take_other_values_for_addresses(pattern, &case.event_raw) =>
+        {
+            Outcome::Defect
+        }
         () => Outcome::Differ { ours: ours.verdict, theirs: told.verdict },
     }
 }

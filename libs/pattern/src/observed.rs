@@ -179,19 +179,29 @@ struct Reader<'r, 'e> {
     observed: &'r mut Observed,
 }
 
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Around {
+    scope: u32,
+    /// How many arrays are around it.
+    arrays: usize,
+    /// It stands at a key that is empty: what is no object, or in one, is at no path.
+    is_nameless: bool,
+}
+
 type Result<T, E = Fault> = std::result::Result<T, E>;
 
 impl<'e> Reader<'_, 'e> {
     fn event(&mut self) -> Result<()> {
         match self.peek()? {
-            b'{' => self.object(Paths::ROOT, ROOT, 0),
+            b'{' => self.object(Paths::ROOT, Around { scope: ROOT, arrays: 0, is_nameless: false }),
             _ => Err(Fault::NotAnObject),
         }
     }
 
     /// Reads an object that begins here. Recursion is as deep as the wanted paths are long, and as the arrays around a
     /// value are many.
-    fn object(&mut self, place: Place, scope: u32, arrays: usize) -> Result<()> {
+    fn object(&mut self, place: Place, around: Around) -> Result<()> {
         self.at += 1;
         if self.peek()? == b'}' {
             self.at += 1;
@@ -210,8 +220,7 @@ impl<'e> Reader<'_, 'e> {
             }
             self.at += 1;
             match child {
-                Some(_) if is_nameless && self.peek()? != b'{' => self.skip()?,
-                Some(child) => self.value(child, scope, arrays)?,
+                Some(child) => self.value(child, Around { is_nameless, ..around })?,
                 None => self.skip()?,
             }
             if !self.another(b'}')? {
@@ -245,37 +254,37 @@ impl<'e> Reader<'_, 'e> {
         Ok(self.paths.descend(place, &unescaped, true))
     }
 
-    fn value(&mut self, place: Place, scope: u32, arrays: usize) -> Result<()> {
+    fn value(&mut self, place: Place, around: Around) -> Result<()> {
         match self.peek()? {
-            b'{' if self.paths.leads_on(place) => self.object(place, scope, arrays),
+            b'{' if self.paths.leads_on(place) => self.object(place, around),
             b'{' => self.skip(),
-            b'[' => self.array(place, scope, arrays + 1),
+            b'[' => self.array(place, Around { arrays: around.arrays + 1, ..around }),
             _ => match self.paths.field(place) {
-                Some(field) => self.scalar(field, scope),
-                None => self.skip(),
+                Some(field) if !around.is_nameless => self.scalar(field, around.scope),
+                _ => self.skip(),
             },
         }
     }
 
-    fn array(&mut self, place: Place, parent: u32, arrays: usize) -> Result<()> {
+    fn array(&mut self, place: Place, around: Around) -> Result<()> {
         self.at += 1;
         let array = count(&self.observed.arrays);
         let next = count(&self.observed.scopes);
-        self.observed.arrays.push(Array { parent, first: next, end: next });
+        self.observed.arrays.push(Array { parent: around.scope, first: next, end: next });
         if self.peek()? == b']' {
             self.at += 1;
             return Ok(());
         }
         loop {
-            if arrays > EVENT_ARRAYS_MAX {
+            if around.arrays > EVENT_ARRAYS_MAX {
                 self.skip()?;
             } else if matches!(self.peek()?, b'{' | b'[') {
                 let scope = count(&self.observed.scopes);
                 self.observed.scopes.push(Scope { array, end: scope });
-                self.value(place, scope, arrays)?;
+                self.value(place, Around { scope, ..around })?;
                 self.observed.scopes[scope as usize].end = count(&self.observed.scopes);
             } else {
-                self.value(place, parent, arrays)?;
+                self.value(place, around)?;
             }
             if !self.another(b']')? {
                 break;

@@ -1,6 +1,6 @@
 //! What event-ruler 2.1.0 does wrongly, as far as it can be told from the pattern alone.
 
-use serde_json::Value;
+use super::tree::Tree;
 
 /// Whether a pattern asks for something that event-ruler is known to do wrongly:
 ///
@@ -10,8 +10,29 @@ use serde_json::Value;
 ///   by the quotes around a value.
 /// * `anything-but` with an operator and an empty array: its compiler accepts that, and its automaton then fails (alone) or
 ///   matches nothing by it (among others).
+/// * An empty name that stands first is lost: `{"": {"a": [1]}}` asks for the field `a`.
 pub(super) fn concern(pattern: &str) -> bool {
-    serde_json::from_str(pattern).is_ok_and(|pattern| inside(&pattern, Asked::default()))
+    serde_json::from_str(pattern)
+        .is_ok_and(|pattern| inside(&pattern, Asked::default()) || begins_without_name(&pattern))
+}
+
+/// Whether event-ruler may have taken a number, or an address of IPv6, for one of IPv4: the texts by which it compares them
+/// meet where a network is all addresses.
+pub(super) fn take_other_values_for_addresses(pattern: &str, event: &str) -> bool {
+    let holds = |text: &str, is: &dyn Fn(&Tree) -> bool| {
+        serde_json::from_str::<Tree>(text).is_ok_and(|tree| tree.any(is))
+    };
+    let is_all = |network: &Tree| match network {
+        Tree::Text(network) => network.trim_end_matches('/').ends_with("/0"),
+        _ => false,
+    };
+    let has_all = |tree: &Tree| tree.members().any(|(key, value)| key == "cidr" && is_all(value));
+    let is_other = |tree: &Tree| match tree {
+        Tree::Number => true,
+        Tree::Text(text) => text.contains(':'),
+        _ => false,
+    };
+    holds(pattern, &has_all) && holds(event, &is_other)
 }
 
 /// The operators that a value stands inside.
@@ -23,16 +44,16 @@ struct Asked {
     but: bool,
 }
 
-fn inside(value: &Value, asked: Asked) -> bool {
+fn inside(value: &Tree, asked: Asked) -> bool {
     match value {
-        Value::String(text) => {
+        Tree::Text(text) => {
             asked.prefix && text.ends_with('"')
                 || asked.suffix && text.starts_with('"')
                 || asked.any_case && text.chars().any(|character| !has_two_cases(character))
         }
-        Value::Array(values) if values.is_empty() => asked.but,
-        Value::Array(values) => values.iter().any(|value| inside(value, asked)),
-        Value::Object(members) => members.iter().any(|(key, value)| {
+        Tree::Array(values) if values.is_empty() => asked.but,
+        Tree::Array(values) => values.iter().any(|value| inside(value, asked)),
+        Tree::Object(members) => members.iter().any(|(key, value)| {
             let asked = match key.as_str() {
                 "anything-but" => Asked { but: true, ..asked },
                 "prefix" => Asked { prefix: true, ..asked },
@@ -42,8 +63,16 @@ fn inside(value: &Value, asked: Asked) -> bool {
             };
             inside(value, asked)
         }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Tree::Number | Tree::Literal => false,
     }
+}
+
+fn begins_without_name(pattern: &Tree) -> bool {
+    pattern.members().any(|(key, value)| match (key, value) {
+        ("", value) => matches!(value, Tree::Object(_)),
+        ("$or", Tree::Array(branches)) => branches.iter().any(begins_without_name),
+        _ => false,
+    })
 }
 
 /// Whether event-ruler can find this character, ignoring case, where it stands.
@@ -60,26 +89,21 @@ const BEYOND: [&str; 7] = ["regex", "contains", "not", "every", "none", "some", 
 
 /// Whether a pattern asks with an operator that only Tripline has.
 pub(super) fn is_beyond(pattern: &str) -> bool {
-    fn inside(value: &Value) -> bool {
-        match value {
-            // An alternative is an object in an array, and its operator the one key of it.
-            Value::Array(values) => values.iter().any(|value| {
-                let alternative = value.as_object().filter(|members| members.len() == 1);
-                let own = |members: &serde_json::Map<_, _>| {
-                    members.keys().any(|key| BEYOND.contains(&key.as_str()))
-                };
-                alternative.is_some_and(own) || inside(value)
-            }),
-            Value::Object(members) => members.values().any(inside),
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        }
-    }
-    serde_json::from_str(pattern).is_ok_and(|pattern| inside(&pattern))
+    // An alternative is an object in an array, and its operator the one key of it.
+    let own = |alternative: &Tree| {
+        let mut members = alternative.members();
+        members.next().is_some_and(|(key, _)| BEYOND.contains(&key)) && members.next().is_none()
+    };
+    let holds = |tree: &Tree| match tree {
+        Tree::Array(alternatives) => alternatives.iter().any(own),
+        _ => false,
+    };
+    serde_json::from_str::<Tree>(pattern).is_ok_and(|pattern| pattern.any(&holds))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{concern, is_beyond};
+    use super::{concern, is_beyond, take_other_values_for_addresses};
 
     #[test]
     fn operators_beyond_are_told_from_fields() {
@@ -95,12 +119,20 @@ mod tests {
             r#"{"a": {"b": [{"suffix": {"equals-ignore-case": "\""}}]}}"#,
             r#"{"a": ["x", {"anything-but": {"suffix": []}}]}"#,
             r#"{"$or": [{"a": [{"prefix": "a\""}]}, {"b": [1]}]}"#,
+            r#"{"a": [{"equals-ignore-case": "x😀"}], "a": [1]}"#,
+            r#"{"$or": [{"": {"a": [1]}}, {"b": [1]}]}"#,
         ] {
             assert!(concern(pattern), "{pattern}");
         }
-        for pattern in [r#"{"a": ["😀", {"suffix": "a\""}, {"equals-ignore-case": "ßİé"}]}"#, "{"]
-        {
+        for pattern in [
+            r#"{"": [1], "b": {"": {"a": [1]}}}"#,
+            r#"{"a": ["😀", {"suffix": "a\""}, {"equals-ignore-case": "ßİé"}]}"#,
+            "{",
+        ] {
             assert!(!concern(pattern), "{pattern}");
         }
+        let cidr = r#"{"a": [{"cidr": "0.0.0.0/0"}]}"#;
+        assert!(take_other_values_for_addresses(cidr, r#"{"a": [1]}"#));
+        assert!(!take_other_values_for_addresses(cidr, r#"{"a": "1"}"#));
     }
 }

@@ -80,22 +80,24 @@ fn join(path: Option<&str>, key: &str) -> String {
 
 fn flatten(
     json: &Json,
-    path: Option<&str>,
+    at: Option<(&str, bool)>,
     membership: &mut Membership,
     arrays: &mut usize,
     values: &mut Values,
 ) {
     match json {
+        // Only the empty path ends with a key that is empty.
+        Json::Leaf(_) if at.is_some_and(|(_, nameless)| nameless) => {}
         Json::Leaf(leaf) => {
             let value = Value { meaning: leaf.meaning, membership: membership.clone() };
-            values.entry(path.unwrap_or_default().to_owned()).or_default().push(value);
+            let path = at.map_or("", |(path, _)| path);
+            values.entry(path.to_owned()).or_default().push(value);
         }
         Json::Object(members) => {
             for (key, member) in members {
-                if key.is_empty() && path.is_some() && !matches!(member, Json::Object(_)) {
-                    continue;
-                }
-                flatten(member, Some(&join(path, key)), membership, arrays, values);
+                let path = join(at.map(|(path, _)| path), key);
+                let nameless = key.is_empty() && at.is_some();
+                flatten(member, Some((&path, nameless)), membership, arrays, values);
             }
         }
         Json::Array(elements) => {
@@ -106,7 +108,7 @@ fn flatten(
                 if bound {
                     membership.push((array, index));
                 }
-                flatten(element, path, membership, arrays, values);
+                flatten(element, at, membership, arrays, values);
                 if bound {
                     membership.pop();
                 }
