@@ -10,6 +10,7 @@ const PORTS: &[&str] = &[
     "tripline-kernel",
     "tripline-event",
     "tripline-pattern",
+    "tripline-transform",
     "tripline-signing",
     "tripline-contracts",
     "tripline-bus",
@@ -50,6 +51,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tripline-kernel", &[]),
     ("tripline-event", &["tripline-kernel"]),
     ("tripline-pattern", &["tripline-kernel"]),
+    ("tripline-transform", &["tripline-kernel"]),
     ("tripline-signing", &["tripline-kernel"]),
     (
         "tripline-contracts",
