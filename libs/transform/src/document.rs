@@ -103,14 +103,7 @@ impl Reader {
                 let names = self.names(fields.get(INPUT_PATHS).copied());
                 TransformKind::Template(self.template(template.copied(), names)?)
             }
-            (CONSTANT, Some(value)) => {
-                let mut text = String::new();
-                let Ok(()) = value.compact(false, |piece| {
-                    text += piece;
-                    Ok::<_, std::convert::Infallible>(())
-                });
-                TransformKind::Constant(text.into())
-            }
+            (CONSTANT, Some(value)) => TransformKind::Constant(value.compacted().into()),
             (part @ (PART | INPUT_PATH), Some(value)) => {
                 let path = self.path(part, *value)?;
                 let mut paths = Paths::default();

@@ -30,7 +30,7 @@ mod transform;
 
 pub use error::{ApplyError, Error};
 pub use program::{Language, Program};
-pub use transform::{Applied, Transform};
+pub use transform::{Applied, Transform, as_json};
 
 /// What a transform may measure, and what applying it may take.
 pub mod limits {

@@ -75,3 +75,12 @@ impl Transform {
         Ok(Applied::Output(out.done()))
     }
 }
+
+/// An output as one JSON value on one line: the value that it is, spelled as it is, or else a string of its text.
+#[must_use]
+pub fn as_json(output: &[u8]) -> String {
+    match Json::check(output) {
+        Ok(value) => value.compacted(),
+        Err(_) => serde_json::Value::from(String::from_utf8_lossy(output)).to_string(),
+    }
+}

@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     Document(Vec<Fault>),
     #[error("not a valid event pattern: {}", list(.0))]
     Pattern(Vec<Fault>),
+    #[error("not a valid transform: {}", list(.0))]
+    Transform(Vec<Fault>),
     #[error("'{0}' in the path: {InvalidName}")]
     Name(String),
     #[error("the query is not valid: {}", list(.0))]
@@ -87,9 +89,11 @@ impl Classify for Refusal {
             Self::MalformedJson(_) | Self::Header { .. } | Self::BodyIncomplete => {
                 ErrorKind::Malformed
             }
-            Self::Document(_) | Self::Pattern(_) | Self::Name(_) | Self::Query(_) => {
-                ErrorKind::Invalid
-            }
+            Self::Document(_)
+            | Self::Pattern(_)
+            | Self::Transform(_)
+            | Self::Name(_)
+            | Self::Query(_) => ErrorKind::Invalid,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::MediaType(_) => ErrorKind::Unsupported,
             Self::ApiKeyMissing | Self::ApiKeyInvalid => ErrorKind::Unauthenticated,
@@ -108,6 +112,7 @@ impl Classify for Refusal {
             Self::MalformedJson(_) => "malformed-json",
             Self::Document(_) => "invalid-document",
             Self::Pattern(_) => "invalid-pattern",
+            Self::Transform(_) => "invalid-transform",
             Self::Name(_) => "invalid-name",
             Self::Query(_) => "invalid-query",
             Self::Header { .. } => "invalid-header",
@@ -136,7 +141,10 @@ impl Classify for Refusal {
 
     fn faults(&self) -> &[Fault] {
         match self {
-            Self::Document(faults) | Self::Pattern(faults) | Self::Query(faults) => faults,
+            Self::Document(faults)
+            | Self::Pattern(faults)
+            | Self::Transform(faults)
+            | Self::Query(faults) => faults,
             Self::MalformedJson(_)
             | Self::Name(_)
             | Self::Header { .. }
