@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //! A call ends within [`limits::PLACE_WAIT`], [`limits::START_WAIT`] and [`limits::PROGRAM_TIME`], whatever the program.
-//! At most [`limits::WORKERS_MAX`] workers exist. One that was interrupted is never used again.
+//! At most [`limits::WORKERS_MAX`] workers of a sandbox exist. One that was interrupted is never used again.
 
 mod answer;
 mod engine;
@@ -33,10 +33,14 @@ pub mod limits {
     pub const PLACE_WAIT: Duration = Duration::from_secs(5);
     /// Longest time that a program may run on one event, reading both included.
     pub const PROGRAM_TIME: Duration = Duration::from_secs(2);
+    /// After so long a worker ends that is not done, when nobody has ended it.
+    pub const ORPHAN_TIME: Duration = Duration::from_secs(4);
     /// Most memory that a worker may take while it runs a program, its stack included, in MiB.
     pub const MEMORY_MIB_MAX: usize = 128;
     /// How much of that is stack, in MiB: for programs and values that nest.
     pub const STACK_MIB: usize = 32;
+    /// How much of it a worker may keep between two programs, in MiB; with more it ends. A stack is kept for the next.
+    pub const KEPT_MIB_MAX: usize = STACK_MIB + 16;
     /// Most steps of a jq program: evaluations of one of its terms. Those of JSONata are held by their time alone.
     pub const STEPS_MAX: usize = 1_000_000;
     /// Most values that JSONata may put into one sequence.

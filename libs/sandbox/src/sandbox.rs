@@ -14,7 +14,7 @@ use tripline_transform::{Applied, ApplyError, Program, Transform};
 use crate::answer::{Answer, Limit};
 use crate::error::Error;
 use crate::limits::{PLACE_WAIT, PROGRAM_TIME, PROGRAMS_PER_WORKER, START_WAIT, WORKERS_MAX};
-use crate::wire::{ANSWER_HEAD, READY, Request};
+use crate::wire::{ANSWER_HEAD, READY, Request, STAYS};
 use crate::worker::WORKER;
 
 /// Reads and applies transforms, programs included. Clones share their workers.
@@ -108,16 +108,17 @@ impl Sandbox {
             Some(worker) => worker,
             None => Worker::start(&self.shared.program).await?,
         };
-        // Dropped unless it has answered, the worker is killed.
-        let answer = match timeout(PROGRAM_TIME, worker.ask(&request)).await {
-            Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(Answer::Exceeded(Limit::Memory)),
-            Err(_) => return Ok(Answer::Exceeded(Limit::Time)),
-        };
-        if worker.programs < PROGRAMS_PER_WORKER {
-            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        // A worker that is dropped is killed.
+        match timeout(PROGRAM_TIME, worker.ask(&request)).await {
+            Ok(Some((answer, stays))) => {
+                if stays && worker.programs < PROGRAMS_PER_WORKER {
+                    self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+                }
+                Ok(answer)
+            }
+            Ok(None) => Ok(Answer::Exceeded(Limit::Memory)),
+            Err(_) => Ok(Answer::Exceeded(Limit::Time)),
         }
-        Ok(answer)
     }
 
     /// A worker that waits, and still lives.
@@ -166,8 +167,8 @@ impl Worker {
         }
     }
 
-    /// The answer; nothing when the worker died over it.
-    async fn ask(&mut self, request: &[u8]) -> Option<Answer> {
+    /// The answer, and whether the worker stays for a further request; nothing when it died over this one.
+    async fn ask(&mut self, request: &[u8]) -> Option<(Answer, bool)> {
         self.programs += 1;
         self.requests.write_all(request).await.ok()?;
         self.requests.flush().await.ok()?;
@@ -176,6 +177,7 @@ impl Worker {
         let (kind, length) = Answer::head(head)?;
         let mut bytes = vec![0; length];
         self.answers.read_exact(&mut bytes).await.ok()?;
-        Answer::decode(kind, bytes)
+        let stays = self.answers.read_u8().await.ok()? == STAYS;
+        Some((Answer::decode(kind, bytes)?, stays))
     }
 }

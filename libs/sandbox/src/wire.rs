@@ -1,7 +1,7 @@
 //! What a sandbox and its workers say to each other, over the worker's standard input and output.
 //!
 //! Both are the same executable, so this has no versions. A worker begins with [`READY`]; then each request is followed
-//! by its answer.
+//! by its answer, and that by [`STAYS`] or [`ENDS`].
 
 use std::io;
 
@@ -12,7 +12,11 @@ use crate::answer::{Answer, Limit};
 
 /// The first word of a worker.
 pub(crate) const READY: u8 = b'R';
-/// Bytes of [`Request::head`].
+/// The worker waits for a further request…
+pub(crate) const STAYS: u8 = b'S';
+/// …or it does not.
+pub(crate) const ENDS: u8 = b'E';
+/// Bytes of the head of a request.
 pub(crate) const REQUEST_HEAD: usize = 10;
 /// Bytes of the head of an answer.
 pub(crate) const ANSWER_HEAD: usize = 5;

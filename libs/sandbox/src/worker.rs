@@ -1,15 +1,17 @@
 //! The other side: what a worker does.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::process::ExitCode;
-use std::thread;
+use std::sync::mpsc;
+use std::{panic, thread};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::answer::Answer;
 use crate::engine;
-use crate::limits::{MEMORY_MIB_MAX, STACK_MIB};
-use crate::wire::{READY, Request};
+use crate::limits::{KEPT_MIB_MAX, MEMORY_MIB_MAX, ORPHAN_TIME, STACK_MIB};
+use crate::wire::{ENDS, READY, Request, STAYS};
 
 /// The only argument of a worker.
 pub const WORKER: &str = "transform-worker";
@@ -22,26 +24,23 @@ pub fn is_worker() -> bool {
     args.next().is_some_and(|arg| arg == WORKER) && args.next().is_none()
 }
 
-/// Runs the programs that standard input asks for, until it ends.
+/// Runs the programs that standard input asks for, until it ends or one of them leaves too much behind.
 #[must_use]
 pub fn work() -> ExitCode {
-    match confine().and_then(|()| serve()) {
+    match confine().and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
 /// Takes away what programs need not have. There is no way back.
-fn confine() -> io::Result<()> {
-    // What is mapped already is the program itself.
-    let mapped = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = mapped.split(' ').next().and_then(|pages| pages.parse::<usize>().ok());
-    let pages = pages.ok_or_else(|| io::Error::other("/proc/self/statm is not as documented"))?;
-    let bytes = pages * rustix::param::page_size() + MEMORY_MIB_MAX * MIB;
-    limit(Resource::As, bytes)?;
+fn confine() -> io::Result<Memory> {
+    let memory = Memory::new()?;
+    limit(Resource::As, memory.at_start + MEMORY_MIB_MAX * MIB)?;
     limit(Resource::Core, 0)?;
-    // Standard input, output and error are open; nothing else will be.
-    limit(Resource::Nofile, 3)
+    // Those that are open stay so; no further one will be.
+    limit(Resource::Nofile, 0)?;
+    Ok(memory)
 }
 
 fn limit(resource: Resource, max: usize) -> io::Result<()> {
@@ -49,20 +48,66 @@ fn limit(resource: Resource, max: usize) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: max, maximum: max })?)
 }
 
-fn serve() -> io::Result<()> {
+/// How much address space this process has. Programs of strangers may leave behind what they took, to the cost of the next.
+struct Memory {
+    file: File,
+    /// What is mapped then is the executable itself.
+    at_start: usize,
+}
+
+impl Memory {
+    fn new() -> io::Result<Self> {
+        let file = File::open("/proc/self/statm")?;
+        let mut memory = Self { file, at_start: 0 };
+        memory.at_start = memory.now()?;
+        Ok(memory)
+    }
+
+    /// In bytes.
+    fn now(&mut self) -> io::Result<usize> {
+        let mut text = String::new();
+        self.file.rewind()?;
+        self.file.read_to_string(&mut text)?;
+        let pages = text.split(' ').next().and_then(|pages| pages.parse::<usize>().ok());
+        let pages = pages.ok_or_else(|| io::Error::other("its first word is a number"))?;
+        Ok(pages * rustix::param::page_size())
+    }
+
+    fn has_grown(&mut self) -> io::Result<bool> {
+        Ok(self.now()?.saturating_sub(self.at_start) > KEPT_MIB_MAX * MIB)
+    }
+}
+
+fn serve(mut memory: Memory) -> io::Result<()> {
     let (mut requests, mut answers) = (io::stdin().lock(), io::stdout().lock());
     answers.write_all(&[READY])?;
     answers.flush()?;
     while let Some(request) = Request::read(&mut requests)? {
-        answers.write_all(&answer(request)?.encode())?;
+        let answer = answer(request)?;
+        answers.write_all(&answer.encode())?;
+        // What was stopped in its midst may have left anything behind.
+        let ends = matches!(answer, Answer::Exceeded(_)) || memory.has_grown()?;
+        answers.write_all(&[if ends { ENDS } else { STAYS }])?;
         answers.flush()?;
+        if ends {
+            break;
+        }
     }
     Ok(())
 }
 
-/// On a stack of its own, so that its size is known.
+/// On a stack of its own, so that its size is known. Whoever asked ends this process when it is late, and when nobody
+/// did, since the asker died first, then it ends itself.
 fn answer(request: Request) -> io::Result<Answer> {
-    let thread = thread::Builder::new().stack_size(STACK_MIB * MIB);
-    let ended = thread.spawn(move || engine::run(&request))?.join();
-    Ok(ended.unwrap_or_else(|_| Answer::Failed("the interpreter gave up".to_owned())))
+    let (ended, end) = mpsc::sync_channel(1);
+    let run = move || {
+        let run = panic::catch_unwind(|| engine::run(&request));
+        // Who no longer waits has no use for it.
+        let _ = ended.send(run);
+    };
+    thread::Builder::new().stack_size(STACK_MIB * MIB).spawn(run)?;
+    match end.recv_timeout(ORPHAN_TIME) {
+        Ok(run) => Ok(run.unwrap_or_else(|_| Answer::Failed("the interpreter gave up".to_owned()))),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
 }

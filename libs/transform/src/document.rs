@@ -15,8 +15,8 @@ use crate::template::{Names, Template};
 use crate::transform::{Kind as TransformKind, Transform};
 
 /// Most faults that are listed; a document with more is not being mended by hand.
-const FAULTS_MAX: usize = 64;
-/// How much of an unknown name is shown.
+pub(crate) const FAULTS_MAX: usize = 64;
+/// How much of an unknown name is shown, and the longest that is compared with those that are known.
 const SHOWN_CHARS_MAX: usize = 64;
 const INPUT_PATHS: &str = "input_paths";
 const TEMPLATE: &str = "template";
@@ -71,13 +71,17 @@ impl Reader {
         for (key, value) in root.members() {
             let name = key.string().unwrap_or_else(|| key.between_quotes().to_owned());
             match FIELDS.into_iter().find(|field| *field == name) {
-                None => self.fault(&name, "unknown-field", unknown("field", &name, &FIELDS)),
-                Some(field) if fields.insert(field, value).is_some() => {
-                    self.fault(field, "duplicate-field", format!("'{field}' stands twice"))
+                None => {
+                    let detail = unknown("field", &name, &FIELDS);
+                    self.fault::<()>(&escaped(&name), "unknown-field", detail);
                 }
-                Some(_) => None,
+                Some(field) => {
+                    if fields.insert(field, value).is_some() {
+                        let detail = format!("'{field}' stands twice");
+                        self.fault::<()>(field, "duplicate-field", detail);
+                    }
+                }
             }
-            .unwrap_or(());
         }
         self.kind(&fields)
     }
@@ -205,8 +209,10 @@ fn escaped(name: &str) -> String {
 
 /// Says that something is not known, and what it might have been meant to be.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let near = |known: &&&str| known.len().max(name.len()) <= SHOWN_CHARS_MAX;
     let meant = known
         .iter()
+        .filter(near)
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
         .min();

@@ -22,6 +22,7 @@ use crate::rates::Rate;
 use crate::refusal::Refusal;
 use crate::routes::Tails;
 use crate::snapshot::{Bus, Snapshot};
+use crate::trials::Trials;
 
 /// What every request handler works with. One for all workers.
 pub(crate) struct Gateway {
@@ -34,8 +35,10 @@ pub(crate) struct Gateway {
     pub(crate) tracer: Tracer,
     /// The places of those who follow invocations.
     pub(crate) tails: Tails,
-    /// Where transforms are tried.
+    /// Where transforms are tried…
     pub(crate) transforms: Sandbox,
+    /// …and the places of those who try them.
+    pub(crate) trials: Trials,
     pub(crate) clock: Arc<dyn Clock>,
     /// What outlives the request that began it runs here…
     pub(crate) tasks: TaskTracker,

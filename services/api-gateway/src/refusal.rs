@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     TooManyRequests,
     #[error("as many follow already as may at a time")]
     TooManyTails,
+    #[error("this API key tests as many transforms already as it may at a time")]
+    TooManyTests,
     #[error("there is nothing at this path")]
     NoRoute,
     #[error("there is no {kind} '{name}'")]
@@ -100,7 +102,7 @@ impl Classify for Refusal {
             Self::AuthUnavailable | Self::LogUnavailable | Self::FunctionAnswer => {
                 ErrorKind::Unavailable
             }
-            Self::TooManyRequests | Self::TooManyTails => ErrorKind::Exhausted,
+            Self::TooManyRequests | Self::TooManyTails | Self::TooManyTests => ErrorKind::Exhausted,
             Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Revision => ErrorKind::Precondition,
             Self::Contract(_) => ErrorKind::Internal,
@@ -124,6 +126,7 @@ impl Classify for Refusal {
             Self::AuthUnavailable => "auth-unavailable",
             Self::TooManyRequests => "too-many-requests",
             Self::TooManyTails => "too-many-tails",
+            Self::TooManyTests => "too-many-tests",
             Self::NoRoute => "route-not-found",
             Self::NotFound { kind: Kind::Bus, .. } => "bus-not-found",
             Self::NotFound { kind: Kind::Function, .. } => "function-not-found",
@@ -156,6 +159,7 @@ impl Classify for Refusal {
             | Self::AuthUnavailable
             | Self::TooManyRequests
             | Self::TooManyTails
+            | Self::TooManyTests
             | Self::NoRoute
             | Self::NotFound { .. }
             | Self::Revision

@@ -25,6 +25,7 @@ use crate::publish::Publisher;
 use crate::rates::Rate;
 use crate::routes::Tails;
 use crate::snapshot::Snapshot;
+use crate::trials::Trials;
 use crate::watch::Watch;
 use crate::{Error, Options, observe, routes};
 
@@ -80,6 +81,7 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         tracer: context.tracer.clone(),
         tails: Tails::default(),
         transforms: ports.transforms,
+        trials: Trials::default(),
         clock,
         tasks: tasks.clone(),
         runtime: Handle::current(),

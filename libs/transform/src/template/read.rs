@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use tripline_kernel::Fault;
 
 use super::{Piece, Place, Template, Variable};
-use crate::document::unknown;
+use crate::document::{FAULTS_MAX, unknown};
 use crate::json::is_space;
 use crate::path::{Path, Paths};
 
@@ -18,6 +18,9 @@ const TIME: &str = "aws.events.event.ingestion-time";
 /// Names of EventBridge that stand for nothing here.
 const WITHOUT_MEANING: [&str; 2] = ["aws.events.rule-arn", "aws.events.rule-name"];
 
+/// Most unknown names for which a path is looked for that may have been meant: each is compared with all.
+const COMPARED_MAX: usize = 8;
+
 /// The names that a template may use: those of its paths, and the reserved ones.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
@@ -25,6 +28,8 @@ pub(crate) struct Names {
     numbers: BTreeMap<String, usize>,
     /// Names whose paths are not valid: that fault is told already.
     without_path: Vec<String>,
+    /// How many unknown names were compared with those of all paths.
+    compared: usize,
 }
 
 impl Names {
@@ -54,8 +59,10 @@ impl Names {
             }
             _ if self.without_path.iter().any(|known| known == name) => Ok(Variable::Event),
             _ => {
-                let reserved = [EVENT, EVENT_WITHOUT_DATA, TIME];
-                let known = self.numbers.keys().map(String::as_str).chain(reserved);
+                self.compared += 1;
+                let declared = if self.compared > COMPARED_MAX { 0 } else { self.numbers.len() };
+                let declared = self.numbers.keys().take(declared).map(String::as_str);
+                let known = declared.chain([EVENT, EVENT_WITHOUT_DATA, TIME]);
                 let detail = unknown("placeholder", name, &known.collect::<Vec<_>>());
                 Err(format!("{detail}: a placeholder is a name of 'input_paths'"))
             }
@@ -109,6 +116,9 @@ struct Opened {
 impl Reader<'_> {
     fn read(&mut self) {
         while let Some(c) = self.text[self.at..].chars().next() {
+            if self.faults.len() >= FAULTS_MAX {
+                return;
+            }
             let mut len = c.len_utf8();
             match c {
                 '<' if self.placeholder() => continue,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tripline_kernel::Classify as _;
-use tripline_transform::limits;
+use tripline_transform::{Transform, limits};
 
 use crate::output;
 
@@ -46,4 +46,16 @@ fn many_paths_cost_one_pass() {
     let started = Instant::now();
     assert_eq!(output(&transform, &event).unwrap(), "[0, 99]");
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_transform_that_is_wrong_in_many_ways_is_refused_at_once() {
+    let paths: serde_json::Map<_, _> =
+        (0..100).map(|n| (format!("{}{n:03}", "a".repeat(60)), "$".into())).collect();
+    let wrong = format!("<{}>", "b".repeat(62)).repeat(127);
+    let transform = json!({"input_paths": paths, "template": format!("\"{wrong}\"")}).to_string();
+    let started = Instant::now();
+    let error = Transform::parse(&transform).expect_err("it names none of its paths");
+    assert_eq!(error.faults().len(), 64);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

@@ -29,11 +29,12 @@ struct Tested {
 pub(super) async fn test(
     request: HttpRequest,
     payload: Payload,
-    _: Caller,
+    caller: Caller,
     gateway: Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let body = text(&request, payload, &gateway, JSON).await?;
     let [transform, event] = texts(&body, FIELDS)?.map(str::to_owned);
+    let _place = gateway.trials.place(caller.api_key).await?;
     let applied = apply(gateway.transforms.clone(), transform, event);
     let ended = gateway.runtime.spawn(applied).await;
     let output = ended.map_err(|_| Error::Unavailable("the process ends"))?.map_err(problem)?;
