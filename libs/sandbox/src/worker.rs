@@ -15,6 +15,8 @@ use crate::wire::{ENDS, READY, Request, STAYS};
 
 /// The only argument of a worker.
 pub const WORKER: &str = "transform-worker";
+/// How much a worker leaves the processor to others: between none at all, 0, and most, 19.
+const NICENESS: i32 = 10;
 const MIB: usize = 1 << 20;
 
 /// Whether this process was started as a worker.
@@ -38,6 +40,8 @@ fn confine() -> io::Result<Memory> {
     let memory = Memory::new()?;
     limit(Resource::As, memory.at_start + MEMORY_MIB_MAX * MIB)?;
     limit(Resource::Core, 0)?;
+    // Everyone else goes before.
+    rustix::process::nice(NICENESS)?;
     // Those that are open stay so; no further one will be.
     limit(Resource::Nofile, 0)?;
     Ok(memory)
