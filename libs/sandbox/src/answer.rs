@@ -34,7 +34,7 @@ impl From<Limit> for ApplyError {
             Limit::Steps => Self::limit("a program takes", STEPS_MAX, "steps"),
             Limit::Time => {
                 let milliseconds = usize::try_from(PROGRAM_TIME.as_millis()).unwrap_or(usize::MAX);
-                Self::limit("a program runs for", milliseconds, "ms")
+                Self::limit("a program takes", milliseconds, "ms of the processor")
             }
             Limit::Memory => {
                 Self::limit("a program's values and nesting take", MEMORY_MIB_MAX, "MiB")

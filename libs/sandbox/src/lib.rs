@@ -9,7 +9,7 @@
 //! * Everyone else has a [`Sandbox`], which keeps a few workers and passes programs to them.
 //!
 //! # Invariants
-//! A call ends within [`limits::PLACE_WAIT`], [`limits::START_WAIT`] and [`limits::PROGRAM_TIME`], whatever the program.
+//! A call ends within [`limits::PLACE_WAIT`], [`limits::START_WAIT`] and [`limits::ANSWER_WAIT`], whatever the program.
 //! At most [`limits::WORKERS_MAX`] workers of a sandbox exist. One that was interrupted is never used again.
 
 mod answer;
@@ -31,10 +31,10 @@ pub mod limits {
     pub const START_WAIT: Duration = Duration::from_secs(10);
     /// Longest wait for a free worker. Not a program's fault either.
     pub const PLACE_WAIT: Duration = Duration::from_secs(5);
-    /// Longest time that a program may run on one event, reading both included.
-    pub const PROGRAM_TIME: Duration = Duration::from_secs(2);
-    /// After so long a worker ends that is not done, when nobody has ended it.
-    pub const ORPHAN_TIME: Duration = Duration::from_secs(4);
+    /// Most time of the processor that a program may take on one event, reading both included.
+    pub const PROGRAM_TIME: Duration = Duration::from_secs(1);
+    /// Longest wait for an answer, by the clock. A program that got too little of the processor is not at fault.
+    pub const ANSWER_WAIT: Duration = Duration::from_secs(30);
     /// Most memory that a worker may take while it runs a program, its stack included, in MiB.
     pub const MEMORY_MIB_MAX: usize = 128;
     /// How much of that is stack, in MiB: for programs and values that nest.

@@ -13,7 +13,7 @@ use tripline_transform::{Applied, ApplyError, Program, Transform};
 
 use crate::answer::{Answer, Limit};
 use crate::error::Error;
-use crate::limits::{PLACE_WAIT, PROGRAM_TIME, PROGRAMS_PER_WORKER, START_WAIT, WORKERS_MAX};
+use crate::limits::{ANSWER_WAIT, PLACE_WAIT, PROGRAMS_PER_WORKER, START_WAIT, WORKERS_MAX};
 use crate::wire::{ANSWER_HEAD, READY, Request, STAYS};
 use crate::worker::WORKER;
 
@@ -109,7 +109,7 @@ impl Sandbox {
             None => Worker::start(&self.shared.program).await?,
         };
         // A worker that is dropped is killed.
-        match timeout(PROGRAM_TIME, worker.ask(&request)).await {
+        match timeout(ANSWER_WAIT, worker.ask(&request)).await {
             Ok(Some((answer, stays))) => {
                 if stays && worker.programs < PROGRAMS_PER_WORKER {
                     self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
@@ -117,7 +117,7 @@ impl Sandbox {
                 Ok(answer)
             }
             Ok(None) => Ok(Answer::Exceeded(Limit::Memory)),
-            Err(_) => Ok(Answer::Exceeded(Limit::Time)),
+            Err(_) => Err(Error::Unavailable("a program got too little of the processor")),
         }
     }
 

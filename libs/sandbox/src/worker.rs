@@ -3,20 +3,24 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 use std::{panic, thread};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Limit};
 use crate::engine;
-use crate::limits::{KEPT_MIB_MAX, MEMORY_MIB_MAX, ORPHAN_TIME, STACK_MIB};
+use crate::limits::{KEPT_MIB_MAX, MEMORY_MIB_MAX, PROGRAM_TIME, STACK_MIB};
 use crate::wire::{ENDS, READY, Request, STAYS};
 
 /// The only argument of a worker.
 pub const WORKER: &str = "transform-worker";
 /// How much a worker leaves the processor to others: between none at all, 0, and most, 19.
 const NICENESS: i32 = 10;
+/// How often a running program is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MIB: usize = 1 << 20;
 
 /// Whether this process was started as a worker.
@@ -100,8 +104,8 @@ fn serve(mut memory: Memory) -> io::Result<()> {
     Ok(())
 }
 
-/// On a stack of its own, so that its size is known. Whoever asked ends this process when it is late, and when nobody
-/// did, since the asker died first, then it ends itself.
+/// On a stack of its own, so that its size is known, and watched from outside, since no interpreter looks at the time in
+/// the midst of one long step. Whoever asked may be gone: the watch does without.
 fn answer(request: Request) -> io::Result<Answer> {
     let (ended, end) = mpsc::sync_channel(1);
     let run = move || {
@@ -109,9 +113,24 @@ fn answer(request: Request) -> io::Result<Answer> {
         // Who no longer waits has no use for it.
         let _ = ended.send(run);
     };
-    thread::Builder::new().stack_size(STACK_MIB * MIB).spawn(run)?;
-    match end.recv_timeout(ORPHAN_TIME) {
-        Ok(run) => Ok(run.unwrap_or_else(|_| Answer::Failed("the interpreter gave up".to_owned()))),
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    let began = processor_time()?;
+    let thread = thread::Builder::new().stack_size(STACK_MIB * MIB).spawn(run)?;
+    loop {
+        match end.recv_timeout(LOOK_EVERY) {
+            Ok(run) => {
+                // Its stack is free again before the next begins.
+                let _ = thread.join();
+                let gave_up = |_| Answer::Failed("the interpreter gave up".to_owned());
+                return Ok(run.unwrap_or_else(gave_up));
+            }
+            Err(RecvTimeoutError::Timeout) if processor_time()? - began < PROGRAM_TIME => {}
+            Err(_) => return Ok(Answer::Exceeded(Limit::Time)),
+        }
     }
+}
+
+/// How long processors have worked for this process.
+fn processor_time() -> io::Result<Duration> {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).map_err(io::Error::other)
 }

@@ -92,16 +92,17 @@ async fn others_are_answered_while_programs_run() {
     let endless = [jsonata, jsonata, jq].map(|body| test(&stack, body));
     let running = futures_util::future::join_all(endless);
     let others = async {
-        let started = std::time::Instant::now();
         assert_eq!(stack.request("GET", "/v1/buses").send().await.status, 200);
         let body = r#"{"transform": {"jq": "1"}, "event": {}}"#;
         let request = stack.foreign("POST", "/v1/transforms/test");
         assert_eq!(request.json(body).send().await.status, 200);
-        started.elapsed()
     };
-    let (ended, took) = tokio::join!(running, others);
-    for answer in ended {
+    let mut running = std::pin::pin!(running);
+    tokio::select! {
+        _ = &mut running => panic!("others were held up"),
+        () = others => {}
+    }
+    for answer in running.await {
         answer.problem(422, "transform-limit");
     }
-    assert!(took < tripline_sandbox::limits::PROGRAM_TIME, "{took:?}: others were held up");
 }
