@@ -17,8 +17,6 @@ use crate::wire::{ENDS, READY, Request, STAYS};
 
 /// The only argument of a worker.
 pub const WORKER: &str = "transform-worker";
-/// How much a worker leaves the processor to others: between none at all, 0, and most, 19.
-const NICENESS: i32 = 10;
 /// How often a running program is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MIB: usize = 1 << 20;
@@ -44,8 +42,6 @@ fn confine() -> io::Result<Memory> {
     let memory = Memory::new()?;
     limit(Resource::As, memory.at_start + MEMORY_MIB_MAX * MIB)?;
     limit(Resource::Core, 0)?;
-    // Everyone else goes before.
-    rustix::process::nice(NICENESS)?;
     // Those that are open stay so; no further one will be.
     limit(Resource::Nofile, 0)?;
     Ok(memory)
