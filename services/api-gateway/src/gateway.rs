@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use tripline_contracts::{Error, pb};
 use tripline_kernel::{Classify as _, Clock, ErrorKind, Uid};
 use tripline_runtime::Problem;
+use tripline_sandbox::Sandbox;
 use tripline_trace::Tracer;
 
 use crate::authn::Authenticator;
@@ -21,6 +22,7 @@ use crate::rates::Rate;
 use crate::refusal::Refusal;
 use crate::routes::Tails;
 use crate::snapshot::{Bus, Snapshot};
+use crate::trials::Trials;
 
 /// What every request handler works with. One for all workers.
 pub(crate) struct Gateway {
@@ -33,6 +35,10 @@ pub(crate) struct Gateway {
     pub(crate) tracer: Tracer,
     /// The places of those who follow invocations.
     pub(crate) tails: Tails,
+    /// Where transforms are tried…
+    pub(crate) transforms: Sandbox,
+    /// …and the places of those who try them.
+    pub(crate) trials: Trials,
     pub(crate) clock: Arc<dyn Clock>,
     /// What outlives the request that began it runs here…
     pub(crate) tasks: TaskTracker,

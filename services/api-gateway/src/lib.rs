@@ -24,6 +24,7 @@ mod refusal;
 mod routes;
 mod run;
 mod snapshot;
+mod trials;
 mod watch;
 
 pub use error::Error;

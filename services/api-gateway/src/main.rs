@@ -13,6 +13,7 @@ use tripline_kernel::Fault;
 use tripline_runtime::config::{Validate, under};
 use tripline_runtime::host::{self, Host, Process};
 use tripline_runtime::{BuildInfo, build_info, secret, telemetry};
+use tripline_sandbox::Sandbox;
 use tripline_split::{self as split, Bus, Listen, Peer, Stop};
 
 /// `deploy/config/api-gateway.toml` shows every key.
@@ -104,6 +105,9 @@ impl host::Config for Config {
 const INFO: BuildInfo = build_info!("api-gateway");
 
 fn main() -> ExitCode {
+    if tripline_sandbox::is_worker() {
+        return tripline_sandbox::work();
+    }
     host::run(INFO, wire)
 }
 
@@ -123,7 +127,8 @@ async fn wire(mut config: Config, host: Host) -> anyhow::Result<()> {
     let connecting = rabbitmq::Log::connect(&config.bus.rabbitmq, Arc::clone(&context.entropy));
     let Some(log) = split::connect("bus", &context, connecting).await? else { return Ok(()) };
     let log = Arc::new(log);
-    let ports = Ports { http, registry, auth, invoker, monitor, log, seen };
+    let transforms = Sandbox::of_this_executable();
+    let ports = Ports { http, registry, auth, invoker, monitor, log, seen, transforms };
     let drain = config.stop.drain_seconds(config.gateway.drain_timeout_seconds);
     config.gateway.drain_timeout_seconds = drain;
     Ok(tripline_api_gateway::run(config.gateway, ports, context).await?)

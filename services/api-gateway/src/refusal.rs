@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     Document(Vec<Fault>),
     #[error("not a valid event pattern: {}", list(.0))]
     Pattern(Vec<Fault>),
+    #[error("not a valid transform: {}", list(.0))]
+    Transform(Vec<Fault>),
     #[error("'{0}' in the path: {InvalidName}")]
     Name(String),
     #[error("the query is not valid: {}", list(.0))]
@@ -62,6 +64,8 @@ pub(crate) enum Refusal {
     TooManyRequests,
     #[error("as many follow already as may at a time")]
     TooManyTails,
+    #[error("this API key tests as many transforms already as it may at a time")]
+    TooManyTests,
     #[error("there is nothing at this path")]
     NoRoute,
     #[error("there is no {kind} '{name}'")]
@@ -87,16 +91,18 @@ impl Classify for Refusal {
             Self::MalformedJson(_) | Self::Header { .. } | Self::BodyIncomplete => {
                 ErrorKind::Malformed
             }
-            Self::Document(_) | Self::Pattern(_) | Self::Name(_) | Self::Query(_) => {
-                ErrorKind::Invalid
-            }
+            Self::Document(_)
+            | Self::Pattern(_)
+            | Self::Transform(_)
+            | Self::Name(_)
+            | Self::Query(_) => ErrorKind::Invalid,
             Self::BodyTooLarge { .. } => ErrorKind::TooLarge,
             Self::MediaType(_) => ErrorKind::Unsupported,
             Self::ApiKeyMissing | Self::ApiKeyInvalid => ErrorKind::Unauthenticated,
             Self::AuthUnavailable | Self::LogUnavailable | Self::FunctionAnswer => {
                 ErrorKind::Unavailable
             }
-            Self::TooManyRequests | Self::TooManyTails => ErrorKind::Exhausted,
+            Self::TooManyRequests | Self::TooManyTails | Self::TooManyTests => ErrorKind::Exhausted,
             Self::NoRoute | Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Revision => ErrorKind::Precondition,
             Self::Contract(_) => ErrorKind::Internal,
@@ -108,6 +114,7 @@ impl Classify for Refusal {
             Self::MalformedJson(_) => "malformed-json",
             Self::Document(_) => "invalid-document",
             Self::Pattern(_) => "invalid-pattern",
+            Self::Transform(_) => "invalid-transform",
             Self::Name(_) => "invalid-name",
             Self::Query(_) => "invalid-query",
             Self::Header { .. } => "invalid-header",
@@ -119,6 +126,7 @@ impl Classify for Refusal {
             Self::AuthUnavailable => "auth-unavailable",
             Self::TooManyRequests => "too-many-requests",
             Self::TooManyTails => "too-many-tails",
+            Self::TooManyTests => "too-many-tests",
             Self::NoRoute => "route-not-found",
             Self::NotFound { kind: Kind::Bus, .. } => "bus-not-found",
             Self::NotFound { kind: Kind::Function, .. } => "function-not-found",
@@ -136,7 +144,10 @@ impl Classify for Refusal {
 
     fn faults(&self) -> &[Fault] {
         match self {
-            Self::Document(faults) | Self::Pattern(faults) | Self::Query(faults) => faults,
+            Self::Document(faults)
+            | Self::Pattern(faults)
+            | Self::Transform(faults)
+            | Self::Query(faults) => faults,
             Self::MalformedJson(_)
             | Self::Name(_)
             | Self::Header { .. }
@@ -148,6 +159,7 @@ impl Classify for Refusal {
             | Self::AuthUnavailable
             | Self::TooManyRequests
             | Self::TooManyTails
+            | Self::TooManyTests
             | Self::NoRoute
             | Self::NotFound { .. }
             | Self::Revision

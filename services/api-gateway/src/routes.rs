@@ -11,6 +11,8 @@ mod patterns;
 mod resource;
 mod sources;
 mod stats;
+mod transforms;
+mod trial;
 mod triggers;
 
 use actix_web::http::Method;
@@ -71,6 +73,7 @@ fn paths() -> Vec<Path> {
         Path::at("/v1/patterns/test").on(Method::POST, patterns::test),
         Path::at("/v1/stats").reads(stats::get),
         Path::at("/v1/tail").on(Method::GET, invocations::tail),
+        Path::at("/v1/transforms/test").on(Method::POST, transforms::test),
     ]
 }
 

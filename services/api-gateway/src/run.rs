@@ -15,6 +15,7 @@ use tripline_bus::{EventLog, Gatherer};
 use tripline_cache::SeenKeys;
 use tripline_contracts::transport::Client;
 use tripline_runtime::Context;
+use tripline_sandbox::Sandbox;
 
 use crate::authn::Authenticator;
 use crate::gateway::Gateway;
@@ -24,6 +25,7 @@ use crate::publish::Publisher;
 use crate::rates::Rate;
 use crate::routes::Tails;
 use crate::snapshot::Snapshot;
+use crate::trials::Trials;
 use crate::watch::Watch;
 use crate::{Error, Options, observe, routes};
 
@@ -43,6 +45,8 @@ pub struct Ports {
     pub log: Arc<dyn EventLog>,
     /// What has been published lately: a convenience, never the truth.
     pub seen: Arc<dyn SeenKeys>,
+    /// Where transforms are tried.
+    pub transforms: Sandbox,
 }
 
 /// Serves HTTP until `context.stop` is cancelled, then finishes the requests under way.
@@ -76,6 +80,8 @@ pub async fn run(options: Options, ports: Ports, context: Context) -> Result<(),
         metrics: Metrics::register(&context.metrics, &patterns),
         tracer: context.tracer.clone(),
         tails: Tails::default(),
+        transforms: ports.transforms,
+        trials: Trials::default(),
         clock,
         tasks: tasks.clone(),
         runtime: Handle::current(),

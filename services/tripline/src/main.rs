@@ -4,8 +4,10 @@ mod client;
 mod commands;
 mod dev;
 mod failure;
+mod offline;
 mod output;
 mod pattern;
+mod transform;
 
 use std::io;
 use std::process::ExitCode;
@@ -50,9 +52,13 @@ enum Command {
     Tail(commands::tail::TailArgs),
     Trigger(commands::trigger::TriggerArgs),
     Pattern(pattern::PatternArgs),
+    Transform(transform::TransformArgs),
 }
 
 fn main() -> ExitCode {
+    if tripline_sandbox::is_worker() {
+        return tripline_sandbox::work();
+    }
     let Args { server, output, command } = Args::parse();
     let command = match command {
         Command::Dev(args) => return dev::run(args),
@@ -64,9 +70,11 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("the operating system grants a poll and a timer");
-    if let Command::Migrate(args) = command {
-        return runtime.block_on(dev::migrate::run(args));
-    }
+    let command = match command {
+        Command::Migrate(args) => return runtime.block_on(dev::migrate::run(args)),
+        Command::Transform(args) => return transform::run(&args, &runtime),
+        other => other,
+    };
     match runtime.block_on(run(&server, output, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -77,9 +85,11 @@ async fn run(server: &ServerArgs, format: Format, command: Command) -> Result<()
     let client = Client::connect(server)?;
     let mut session = Session { client, format, out: &mut io::stdout().lock() };
     match command {
-        Command::Dev(_) | Command::Migrate(_) | Command::Healthcheck(_) | Command::Pattern(_) => {
-            unreachable!("these need no server and were run before")
-        }
+        Command::Dev(_)
+        | Command::Migrate(_)
+        | Command::Healthcheck(_)
+        | Command::Pattern(_)
+        | Command::Transform(_) => unreachable!("these need no server and were run before"),
         Command::Apply(args) => commands::apply::run(&mut session, &args).await,
         Command::Get(args) => commands::resources::get(&mut session, &args).await,
         Command::List(args) => commands::resources::list(&mut session, &args).await,

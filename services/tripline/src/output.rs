@@ -52,6 +52,8 @@ fn write_row(out: &mut dyn Write, cells: &[impl AsRef<str>], widths: &[usize]) -
 pub(crate) fn write_fields(out: &mut dyn Write, document: &Value) -> io::Result<()> {
     let Value::Object(fields) = document else { return write_json(out, document) };
     let width = fields.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in fields {
         writeln!(out, "{:width$}{GAP}{}", plain(name), plain(&text(value)))?;
     }
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn fields_are_listed_in_the_order_of_their_names() {
         let mut out = Vec::new();
-        write_fields(&mut out, &json!({"name": "a", "target": {"kind": "http"}, "x": null}))
+        write_fields(&mut out, &json!({"x": null, "target": {"kind": "http"}, "name": "a"}))
             .unwrap();
         let expected = "name    a\ntarget  {\"kind\":\"http\"}\nx       -\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);

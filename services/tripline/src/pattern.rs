@@ -2,24 +2,19 @@
 
 mod bench;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tripline_kernel::{Classify as _, Fault};
 use tripline_pattern::{Explanation, Pattern};
 
+use crate::offline::{EXIT_INVALID, cases, faults, text_of, write_line};
 use crate::output::plain;
 
 /// The event does not match the pattern.
 const EXIT_NO_MATCH: u8 = 1;
-/// The pattern or the event is not valid, or cannot be read.
-const EXIT_INVALID: u8 = 2;
-/// Longest line of a batch, in bytes.
-const LINE_BYTES_MAX: u64 = 16 << 20;
 
 /// What patterns match, without a server.
 #[derive(Clone, Debug, clap::Args)]
@@ -131,24 +126,13 @@ fn told(explanation: &Explanation) -> String {
     told + if explanation.matches { "match\n" } else { "no match\n" }
 }
 
-fn batch(cases: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
-    let file = File::open(cases).map_err(|error| unreadable(cases, &error))?;
-    let (mut lines, mut out) = (BufReader::new(file), io::BufWriter::new(out));
-    for number in 1_u64.. {
-        let mut line = Vec::new();
-        let read = lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
-        match read.map_err(|error| unreadable(cases, &error))? {
-            0 => break,
-            _ if line.trim_ascii().is_empty() => continue,
-            _ => {}
-        }
-        let case: Case = serde_json::from_slice(&line)
-            .map_err(|error| format!("{}, line {number}: {error}", cases.display()))?;
+fn batch(file: &Path, out: &mut impl Write) -> Result<ExitCode, String> {
+    let mut out = io::BufWriter::new(out);
+    cases(file, |case: Result<Case, String>| {
+        let case = case?;
         let (verdict, error) = judge(&case.pattern_raw, &case.event_raw);
-        let told = Told { id: case.id, verdict, error };
-        let written = serde_json::to_writer(&mut out, &told).map_err(io::Error::from);
-        written.and_then(|()| out.write_all(b"\n")).map_err(|error| error.to_string())?;
-    }
+        write_line(&mut out, &Told { id: case.id, verdict, error })
+    })?;
     out.flush().map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -164,19 +148,6 @@ fn judge(pattern: &str, event: &str) -> (Verdict, Option<String>) {
         Ok(false) => (Verdict::NoMatch, None),
         Err(error) => (Verdict::Invalid, Some(error.to_string())),
     }
-}
-
-fn faults(error: &tripline_pattern::Error) -> String {
-    let one = |fault: &Fault| format!("{}: {}", fault.pointer, fault.detail);
-    error.faults().iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-fn text_of(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))
-}
-
-fn unreadable(file: &Path, error: &io::Error) -> String {
-    format!("{} cannot be read: {error}", file.display())
 }
 
 #[cfg(test)]

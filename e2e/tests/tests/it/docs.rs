@@ -26,7 +26,11 @@ type Which = (&'static str, &'static str);
 const DEMO: (Which, &str) =
     (("README.md", "cargo run --release -p tripline -- dev --demo"), "signature valid");
 /// Run to their end, in this order, beside a `tripline dev`.
-const TOUR: [Which; 2] = [("README.md", "echo '{\"kind\": \"function\""), ("README.md", "auth=")];
+const TOUR: [Which; 3] = [
+    ("README.md", "echo '{\"kind\": \"function\""),
+    ("README.md", "auth="),
+    ("docs/transforms.md", "echo '{\"input_paths\""),
+];
 /// Runs beside it until it is stopped, and has said this by then.
 const TAIL: (Which, &str) = (("README.md", "tripline tail --trigger make-thumbs"), "CREATED");
 /// Run by another test.

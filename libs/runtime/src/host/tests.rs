@@ -117,7 +117,7 @@ async fn readyz_names_what_is_not_ready() {
     run_with(stop.clone(), DEADLINE, async |host: Host| {
         let admin = host.addresses().admin.clone();
         let (status, body) = get(&admin, "/readyz").await?;
-        let starting = r#"{"not_ready":[{"part":"sample","reason":"starting"}],"ready":false}"#;
+        let starting = r#"{"ready":false,"not_ready":[{"part":"sample","reason":"starting"}]}"#;
         assert_eq!((status, body.as_str()), (503, starting));
         let part = host.context().health.part("sample: database");
         part.not_ready("it is away");

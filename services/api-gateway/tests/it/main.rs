@@ -17,3 +17,4 @@ mod support;
 mod surface;
 mod tail;
 mod traces;
+mod transforms;

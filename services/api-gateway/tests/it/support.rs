@@ -28,6 +28,7 @@ use tripline_contracts::pb;
 use tripline_contracts::transport::{Client, Demand, Listener, Prove, in_memory, serve};
 use tripline_kernel::{Clock, DEFAULT_TENANT, Timestamp, Uid};
 use tripline_runtime::Context;
+use tripline_sandbox::Sandbox;
 use tripline_signing::ServiceKey;
 use tripline_trace::{Recorder, Tracer};
 
@@ -126,6 +127,7 @@ impl Stack {
             monitor: wire.connect(MonitorServer::from_arc(Arc::clone(&monitor))),
             log: log.clone(),
             seen: seen.clone(),
+            transforms: Sandbox::new(env!("CARGO_BIN_EXE_tripline-api-gateway").into()),
         };
         let options = Options { workers: 1, ..options };
         let running = tokio::spawn(run(options, ports, context.clone()));

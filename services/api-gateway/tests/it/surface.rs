@@ -77,6 +77,7 @@ const fn sends(
 }
 
 const UPDATE: &str = r#"{"action":"update","name":"m","suffix":".png"}"#;
+const TRANSFORM_TEST: &str = r#"{"transform":{"constant":1},"event":{"a":1}}"#;
 const TEST: &str = r#"{"pattern":{"a":[1]},"event":{"a":1}}"#;
 const THE_EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#;
 
@@ -134,6 +135,12 @@ fn table() -> Vec<Row> {
         },
         reads("/v1/stats", "/v1/stats", Foreign::Zero),
         reads("/v1/tail", "/v1/tail?trigger=m", Foreign::NotFound),
+        Row {
+            body: Some((JSON, TRANSFORM_TEST, DOCUMENT_TOO_LARGE)),
+            document: true,
+            method: "POST",
+            ..reads("/v1/transforms/test", "/v1/transforms/test", Foreign::Same)
+        },
     ]
 }
 

@@ -160,6 +160,7 @@ impl<'a> Wiring<'a> {
             monitor: self.monitor.client,
             log: self.log,
             seen: Arc::new(tripline_cache::memory::Seen::default()),
+            transforms: tripline_sandbox::Sandbox::of_this_executable(),
         };
         services.spawn("api-gateway", run(options, ports, self.context));
     }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tripline_pattern::{Matcher, Pattern, Scratch};
 
-use super::{LINE_BYTES_MAX, faults, unreadable};
+use crate::offline::{LINE_BYTES_MAX, faults, unreadable};
 
 /// Events are read in blocks of about so many bytes, while the clock stands still.
 const BLOCK_BYTES: usize = 1 << 20;

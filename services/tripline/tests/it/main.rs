@@ -2,6 +2,7 @@
 
 mod commands;
 mod failures;
+mod transforms;
 mod upkeep;
 
 use std::process::{Command, Output, Stdio};
