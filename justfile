@@ -50,11 +50,11 @@ faults *arguments:
     cargo build --workspace
     cargo run --package tripline-faults -- {{arguments}}
 
-# Fuzzes the pattern language, `parse` or `matcher`, for so many seconds (needs a nightly compiler and cargo-fuzz).
-fuzz target="matcher" seconds="60":
+# Fuzzes `pattern parse`, `pattern matcher` or `transform transform` for so many seconds (needs a nightly compiler and cargo-fuzz).
+fuzz crate="pattern" target="matcher" seconds="60":
     cargo run --release --package tripline-patterns-compare -- seeds --out libs/pattern/fuzz/corpus
-    cargo +nightly fuzz run --fuzz-dir libs/pattern/fuzz {{target}} -- \
-        -max_total_time={{seconds}} -max_len=4096 -dict=libs/pattern/fuzz/pattern.dict
+    cargo +nightly fuzz run --fuzz-dir libs/{{crate}}/fuzz {{target}} -- \
+        -max_total_time={{seconds}} -max_len=4096 -dict=libs/{{crate}}/fuzz/{{crate}}.dict
 
 # Generated patterns and events put to Tripline's matcher and to event-ruler (Java is needed): ends with 1 if any answer differs.
 pattern-differential seed="1" cases="100000":

@@ -349,12 +349,12 @@ mod tests {
         let names: Vec<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
         let expected = [
             "events",
-            "events_per_second",
-            "load_seconds",
             "matches",
             "matches_by_id_sha256",
-            "rss_bytes",
             "seconds",
+            "events_per_second",
+            "load_seconds",
+            "rss_bytes",
         ];
         assert_eq!(names, expected);
     }
