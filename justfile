@@ -64,6 +64,10 @@ pattern-differential seed="1" cases="100000":
 pattern-compare *arguments:
     cargo run --release --package tripline-patterns-compare -- compare {{arguments}}
 
+# The worst events that we know for the worst patterns that are accepted: ends with 1 if one takes more than 5 ms.
+pattern-hostile:
+    cargo run --release --package tripline-patterns-compare -- hostile
+
 # Generated parts of the documentation and of deploy/.
 gen:
     cargo xtask performance

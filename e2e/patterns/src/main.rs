@@ -5,6 +5,7 @@ mod cases;
 mod compare;
 mod data;
 mod differential;
+mod hostile;
 mod json;
 mod random;
 mod ruler;
@@ -59,6 +60,8 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         rounds: usize,
     },
+    /// Measure the worst patterns and events that we know, and end with 1 if any takes longer than it may.
+    Hostile,
     /// Measure Tripline's matcher alone, and print the figures as JSON.
     Measure {
         /// A file of patterns, one a line: `{"id", "pattern"}`.
@@ -122,6 +125,13 @@ fn main() -> anyhow::Result<ExitCode> {
             sets.retain(|set| set.name.contains(&only));
             compare::run(&Ruler::prepare(&cache()?)?, &sets, times.with(rounds))?;
             ExitCode::SUCCESS
+        }
+        Command::Hostile => {
+            if hostile::run()? {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Command::Measure { patterns, events, times } => {
             let measured = compare::measure(&patterns, &events, times.with(1))?;
