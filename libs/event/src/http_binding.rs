@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::value::RawValue;
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use crate::event::limits;
 use crate::{Error, Event};
@@ -88,7 +88,7 @@ fn attribute_name(header: &str) -> Option<String> {
 }
 
 fn wrong(attribute: &str, problem: &str) -> Fault {
-    let pointer = format!("/{}", attribute.replace('~', "~0").replace('/', "~1"));
+    let pointer = format!("/{}", pointer_token(attribute));
     Fault::new(pointer, "invalid-attribute", format!("attribute '{attribute}' {problem}"))
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use tripline_kernel::{Fault, Timestamp};
+use tripline_kernel::{Fault, Timestamp, pointer_token};
 
 use crate::event::{Error, Event, limits};
 
@@ -256,7 +256,7 @@ impl<'de> Attributes<'de> {
 }
 
 fn pointer_to(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("/{}", pointer_token(name))
 }
 
 /// A JSON string, borrowed where it holds no escapes.

@@ -7,6 +7,7 @@ mod error;
 mod ids;
 mod masked;
 mod name;
+mod pointer;
 mod time;
 
 pub use backoff::backoff;
@@ -14,4 +15,5 @@ pub use error::{Classify, ErrorKind, Fault};
 pub use ids::{DEFAULT_TENANT, InvalidUid, TenantUid, Uid};
 pub use masked::{MASKED, masked, masked_option};
 pub use name::{InvalidName, Name};
+pub use pointer::pointer_token;
 pub use time::{Clock, Entropy, InvalidTimestamp, Timestamp, milliseconds};

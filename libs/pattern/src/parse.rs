@@ -3,9 +3,7 @@
 mod nested;
 mod operators;
 
-use std::borrow::Cow;
-
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use crate::error::Error;
 use crate::limits::{
@@ -373,11 +371,7 @@ impl<'t> Parser<'t> {
     fn enter(&mut self, token: &str) -> usize {
         let outer = self.pointer.len();
         self.pointer.push('/');
-        let escaped: Cow<'_, str> = match token.contains(['~', '/']) {
-            true => token.replace('~', "~0").replace('/', "~1").into(),
-            false => token.into(),
-        };
-        self.pointer.push_str(&escaped);
+        self.pointer.push_str(&pointer_token(token));
         outer
     }
 }

@@ -1,7 +1,7 @@
 //! Reading settings, with every fault told at once.
 
 use serde_json::Value;
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use crate::Settings;
 
@@ -74,7 +74,7 @@ impl<'s> Fields<'s> {
     #[must_use]
     pub fn finish(mut self) -> Vec<Fault> {
         for name in self.settings.keys().filter(|name| !self.known.contains(&name.as_str())) {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/{}", pointer_token(name));
             self.faults.push(Fault::new(pointer, "unknown-field", unknown(name, &self.known)));
         }
         self.faults

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use crate::error::Error;
 use crate::json::{Json, Kind};
@@ -73,7 +73,7 @@ impl Reader {
             match FIELDS.into_iter().find(|field| *field == name) {
                 None => {
                     let detail = unknown("field", &name, &FIELDS);
-                    self.fault::<()>(&escaped(&name), "unknown-field", detail);
+                    self.fault::<()>(&pointer_token(&name), "unknown-field", detail);
                 }
                 Some(field) => {
                     if fields.insert(field, value).is_some() {
@@ -146,7 +146,7 @@ impl Reader {
                 );
                 self.fault_below::<()>(&name, "invalid-name", detail);
             }
-            let path = self.path(&format!("{INPUT_PATHS}/{}", escaped(&name)), path);
+            let path = self.path(&format!("{INPUT_PATHS}/{}", pointer_token(&name)), path);
             names.declare(&name, path.as_ref());
             known.push(name);
         }
@@ -198,13 +198,8 @@ impl Reader {
 
     /// Notes a fault at the input path of this name.
     fn fault_below<T>(&mut self, name: &str, code: &'static str, detail: String) -> Option<T> {
-        self.fault(&format!("{INPUT_PATHS}/{}", escaped(name)), code, detail)
+        self.fault(&format!("{INPUT_PATHS}/{}", pointer_token(name)), code, detail)
     }
-}
-
-/// A name as a part of a JSON Pointer.
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Says that something is not known, and what it might have been meant to be.

@@ -3,7 +3,7 @@
 use ::http::Uri;
 use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 use tripline_outbound::Guard;
 use url::Url;
 
@@ -142,5 +142,5 @@ fn read_header(name: &str, value: &Value) -> Result<(HeaderName, HeaderValue), H
 
 /// A JSON Pointer to `field` inside the object at `parent`.
 fn pointer([parent, field]: &[&str; 2]) -> String {
-    format!("{parent}/{}", field.replace('~', "~0").replace('/', "~1"))
+    format!("{parent}/{}", pointer_token(field))
 }

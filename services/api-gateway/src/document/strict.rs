@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use super::FAULTS_MAX;
 
@@ -36,7 +36,7 @@ impl Strict<'_> {
 /// Lengthens a JSON Pointer by one step.
 pub(super) fn push(pointer: &mut String, key: &str) {
     pointer.push('/');
-    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    pointer.push_str(&pointer_token(key));
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {

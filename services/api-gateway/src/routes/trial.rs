@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use tripline_kernel::Fault;
+use tripline_kernel::{Fault, pointer_token};
 
 use crate::document::unknown;
 use crate::refusal::Refusal;
@@ -14,7 +14,7 @@ pub(super) fn texts<'b>(body: &'b [u8], names: [&str; 2]) -> Result<[&'b str; 2]
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body)
         .map_err(|error| Refusal::MalformedJson(format!("it is an object: {error}")))?;
     let unknown = fields.keys().filter(|name| !names.contains(&&***name)).map(|name| {
-        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/{}", pointer_token(name));
         Fault::new(pointer, "unknown-field", unknown("field", name, &names))
     });
     let missing = names.into_iter().filter(|name| !fields.contains_key(*name));
