@@ -1,6 +1,7 @@
-//! What one event costs among 1, 100 and 10,000 patterns, of which it matches one.
+//! What one event costs among 1, 100 and 10,000 patterns, of which it matches one; and what a change of one among 100,000
+//! costs while readers keep the copy that they were given.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use tripline_pattern::{Matcher, Pattern, Scratch};
 
 const EVENT: &str = r#"{"specversion": "1.0", "id": "2f7c", "source": "minio:s3..photos",
@@ -38,5 +39,28 @@ fn matching(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, matching);
+fn changing(criterion: &mut Criterion) {
+    let count = 100_000_usize;
+    let patterns: Vec<_> =
+        (0..count).map(|n| Pattern::parse(&exact(n)).expect("a valid pattern")).collect();
+    let mut matcher = Matcher::new();
+    for (n, pattern) in patterns.iter().enumerate() {
+        matcher.install(n, pattern);
+    }
+    let mut next = (0..count).cycle().step_by(7_919);
+    criterion.bench_function("change one among 100,000", |bencher| {
+        bencher.iter_batched(
+            || (matcher.clone(), matcher.clone(), next.next().unwrap_or(0)),
+            |(mut changed, held, n)| {
+                changed.remove(n);
+                changed.install(n, &patterns[n]);
+                (changed, held)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    criterion.bench_function("copy 100,000", |bencher| bencher.iter(|| matcher.clone()));
+}
+
+criterion_group!(benches, matching, changing);
 criterion_main!(benches);
