@@ -10,29 +10,30 @@ use super::tree::Tree;
 ///   by the quotes around a value.
 /// * `anything-but` with an operator and an empty array: its compiler accepts that, and its automaton then fails (alone) or
 ///   matches nothing by it (among others).
-/// * An empty name that stands first is lost: `{"": {"a": [1]}}` asks for the field `a`.
+/// * An empty name that stands first is lost: `{"": {"a": [1]}}` asks for the field `a`. And whether it sees an empty name
+///   deeper down goes by whether any other field has one.
 pub(super) fn concern(pattern: &str) -> bool {
-    serde_json::from_str(pattern)
-        .is_ok_and(|pattern| inside(&pattern, Asked::default()) || begins_without_name(&pattern))
+    serde_json::from_str(pattern).is_ok_and(|pattern| {
+        let nameless = |tree: &Tree| tree.members().filter(|(key, _)| key.is_empty()).count();
+        inside(&pattern, Asked::default())
+            || begins_without_name(&pattern)
+            || pattern.sum(&nameless) > 1
+    })
 }
 
-/// Whether event-ruler may have taken a number, or an address of IPv6, for one of IPv4: the texts by which it compares them
-/// meet where a network is all addresses.
+/// Whether event-ruler may have taken a number, or an address of IPv6, for one of IPv4: it compares them as texts of digits,
+/// which may begin alike.
 pub(super) fn take_other_values_for_addresses(pattern: &str, event: &str) -> bool {
     let holds = |text: &str, is: &dyn Fn(&Tree) -> bool| {
         serde_json::from_str::<Tree>(text).is_ok_and(|tree| tree.any(is))
     };
-    let is_all = |network: &Tree| match network {
-        Tree::Text(network) => network.trim_end_matches('/').ends_with("/0"),
-        _ => false,
-    };
-    let has_all = |tree: &Tree| tree.members().any(|(key, value)| key == "cidr" && is_all(value));
+    let has_cidr = |tree: &Tree| tree.members().any(|(key, _)| key == "cidr");
     let is_other = |tree: &Tree| match tree {
         Tree::Number => true,
         Tree::Text(text) => text.contains(':'),
-        _ => false,
+        Tree::Literal | Tree::Array(_) | Tree::Object(_) => false,
     };
-    holds(pattern, &has_all) && holds(event, &is_other)
+    holds(pattern, &has_cidr) && holds(event, &is_other)
 }
 
 /// The operators that a value stands inside.
@@ -121,11 +122,12 @@ mod tests {
             r#"{"$or": [{"a": [{"prefix": "a\""}]}, {"b": [1]}]}"#,
             r#"{"a": [{"equals-ignore-case": "x😀"}], "a": [1]}"#,
             r#"{"$or": [{"": {"a": [1]}}, {"b": [1]}]}"#,
+            r#"{"a": {"": [1]}, "b": {"": [1]}}"#,
         ] {
             assert!(concern(pattern), "{pattern}");
         }
         for pattern in [
-            r#"{"": [1], "b": {"": {"a": [1]}}}"#,
+            r#"{"": [1], "b": {"c": {"a": [1]}}}"#,
             r#"{"a": ["😀", {"suffix": "a\""}, {"equals-ignore-case": "ßİé"}]}"#,
             "{",
         ] {

@@ -24,6 +24,16 @@ impl Tree {
         members.iter().map(|(key, value)| (key.as_str(), value))
     }
 
+    /// What something counts of this and of all inside.
+    pub(super) fn sum(&self, count: &dyn Fn(&Self) -> usize) -> usize {
+        let inside: usize = match self {
+            Self::Array(elements) => elements.iter().map(|element| element.sum(count)).sum(),
+            Self::Object(members) => members.iter().map(|(_, value)| value.sum(count)).sum(),
+            Self::Text(_) | Self::Number | Self::Literal => 0,
+        };
+        count(self) + inside
+    }
+
     /// Whether something holds of this or of anything inside.
     pub(super) fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
         is(self)

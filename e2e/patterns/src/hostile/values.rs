@@ -3,21 +3,25 @@
 use super::{EVENT_BYTES_MAX, Family, array, filled, list};
 
 pub(super) fn families() -> Vec<Family> {
-    let numbers = || array(|n| (n + 1).to_string());
-    let texts = || array(|n| format!("\"{n:x}\""));
+    of_texts().into_iter().chain(of_others()).chain(of_names()).collect()
+}
+
+/// Alternatives for the field `a`.
+fn of(name: &str, event: String, alternative: fn(usize) -> String) -> Family {
+    Family::new(name, event, move |size| format!("{{\"a\":[{}]}}", list(size, alternative)))
+}
+
+fn numbers() -> String {
+    array(|n| (n + 1).to_string())
+}
+
+fn texts() -> String {
+    array(|n| format!("\"{n:x}\""))
+}
+
+/// What texts are searched for.
+fn of_texts() -> Vec<Family> {
     let long = || format!("{{\"a\":\"{}\"}}", "a".repeat(EVENT_BYTES_MAX - 8));
-    let of = |name: &str, event: String, alternative: fn(usize) -> String| {
-        Family::new(name, event, move |size| format!("{{\"a\":[{}]}}", list(size, alternative)))
-    };
-    let inside = |name: &str,
-                  event: String,
-                  begin: &'static str,
-                  item: fn(usize) -> String,
-                  end: &'static str| {
-        Family::new(name, event, move |size| {
-            format!("{{\"a\":[{begin}{}{end}]}}", list(size, item))
-        })
-    };
     vec![
         of("numeric", numbers(), |n| format!("{{\"numeric\":[\"<\",-{n}]}}")),
         of("wildcard", texts(), |n| {
@@ -46,6 +50,16 @@ pub(super) fn families() -> Vec<Family> {
             array(|n| format!("\"{}{n}\"", "É".repeat(19))),
             |n| format!("{{\"suffix\":{{\"equals-ignore-case\":\"é{}\"}}}}", "é".repeat(n)),
         ),
+    ]
+}
+
+fn of_others() -> Vec<Family> {
+    let inside = |name: &str, begin: &'static str, item: fn(usize) -> String, end: &'static str| {
+        Family::new(name, texts(), move |size| {
+            format!("{{\"a\":[{begin}{}{end}]}}", list(size, item))
+        })
+    };
+    vec![
         of("cidr", array(|n| format!("\"{n:x}::\"")), |n| {
             format!("{{\"cidr\":\"{n}::/{}\"}}", 1 + n % 127)
         }),
@@ -54,18 +68,22 @@ pub(super) fn families() -> Vec<Family> {
         of("none", numbers(), |n| format!("{{\"none\":[{}]}}", 12_000 + n)),
         inside(
             "anything-but wildcard",
-            texts(),
             "{\"anything-but\":{\"wildcard\":[",
             |_| "\"*zz*\"".to_owned(),
             ",\"*\"]}}",
         ),
         inside(
             "not",
-            texts(),
             "{\"not\":[",
             |n| format!("{{\"prefix\":\"z{n}\"}}"),
             ",{\"wildcard\":\"*\"}]}",
         ),
+    ]
+}
+
+/// Objects with more names than any pattern asks for.
+fn of_names() -> Vec<Family> {
+    vec![
         Family::new(
             "names that no pattern has",
             filled("{", |n| format!("\"{n}\":1"), "}"),
