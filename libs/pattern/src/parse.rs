@@ -73,11 +73,16 @@ fn read(json: &str, cost_max: usize) -> Result<Pattern, Error> {
         let detail = format!("a pattern has at most {PATTERN_BYTES_MAX} bytes");
         return Err(Error::new(vec![Fault::new("", "pattern-too-large", detail)]));
     }
-    let of_choices = Parser::new(json, cost_max, true);
-    let has_choice = json.contains(OR);
-    match of_choices.pattern() {
-        Err(error) if has_choice => Parser::new(json, cost_max, false).pattern().map_err(|_| error),
-        read => read,
+    let mut of_choices = Parser::new(json, cost_max, true);
+    of_choices.read();
+    let met_choice = of_choices.met_choice;
+    match of_choices.finish() {
+        Err(error) if met_choice => {
+            let mut of_names = Parser::new(json, cost_max, false);
+            of_names.read();
+            of_names.finish().map_err(|_| error)
+        }
+        finished => finished,
     }
 }
 
@@ -92,6 +97,8 @@ struct Parser<'t> {
     cost_max: usize,
     /// Whether `$or` is a choice; else it is a name like any other.
     has_choices: bool,
+    /// Whether there was a `$or`, however it is spelt.
+    met_choice: bool,
     /// How many `$or` the scanner is in.
     or_depth: usize,
     /// How many `not` the scanner is in.
@@ -114,6 +121,7 @@ impl<'t> Parser<'t> {
             cost: 0,
             cost_max,
             has_choices,
+            met_choice: false,
             or_depth: 0,
             not_depth: 0,
             known: &operators::KNOWN,
@@ -123,12 +131,11 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn pattern(mut self) -> Result<Pattern, Error> {
+    fn read(&mut self) {
         if let Err(Malformed(at)) = self.root() {
             self.pointer.clear();
             self.fault(at, "malformed-json", "not JSON");
         }
-        self.finish()
     }
 
     fn finish(mut self) -> Result<Pattern, Error> {
@@ -185,6 +192,7 @@ impl<'t> Parser<'t> {
             first = false;
             let outer = self.enter(&key);
             if key == OR && self.has_choices {
+                self.met_choice = true;
                 self.choice(path)?;
             } else {
                 if self.or_depth > 0 && RESERVED.contains(&&*key) {
